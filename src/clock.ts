@@ -1,0 +1,11 @@
+/** The one clock: microseconds since the Unix epoch, never stepping back while the process lives. */
+
+/** Gives the present time in whole microseconds since the Unix epoch. */
+export type Clock = () => number;
+
+/**
+ * The system's clock. It is set once, at the start of the process, and counts on from there by the
+ * monotonic clock: an adjustment of the wall clock neither revives nor kills a record.
+ */
+export const systemClock: Clock = () =>
+  Math.floor((performance.timeOrigin + performance.now()) * 1000);

@@ -1,0 +1,65 @@
+/** Every way a request can fail: its stable code, its HTTP status, and its title. */
+
+/**
+ * The table of failures. A `code` is part of the API and never changes its meaning; `title` is its
+ * human-readable summary, the same for every occurrence (RFC 9457 §3.1.3).
+ */
+const FAILURES = {
+  MALFORMED_REQUEST: { status: 400, title: 'The request is not HTTP' },
+  MALFORMED_BODY: { status: 400, title: 'The body is not the JSON that is expected here' },
+  NESTED_TOO_DEEPLY: { status: 400, title: 'The JSON is nested too deeply' },
+  INVALID_KEY: { status: 400, title: 'The key is not valid' },
+  INVALID_EXPIRE_TIME: { status: 400, title: 'The time to live is not valid' },
+  INVALID_INDEX: { status: 400, title: 'The index is not valid' },
+  INVALID_ITEM: { status: 400, title: 'The item is not valid' },
+  INVALID_PARAMETER: { status: 400, title: 'A query parameter is not valid' },
+  INVALID_CONDITION: { status: 400, title: 'The condition is not a list of entity tags' },
+  KEY_NOT_FOUND: { status: 404, title: 'The key does not exist' },
+  ITEM_NOT_FOUND: { status: 404, title: 'The item does not exist' },
+  ROUTE_NOT_FOUND: { status: 404, title: 'There is nothing at this path' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not served here' },
+  NOT_ACCEPTABLE: { status: 406, title: 'Only application/json can be answered' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
+  INDEX_OUT_OF_RANGE: { status: 409, title: 'The index is past the end of the list' },
+  WRONG_TYPE: { status: 409, title: 'The value is not of the type the action needs' },
+  PRECONDITION_FAILED: { status: 412, title: 'The condition does not hold' },
+  BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  VALUE_TOO_LARGE: { status: 413, title: 'The value is too large' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Only application/json is understood' },
+  EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The request line and headers are too large' },
+  INTERNAL_ERROR: { status: 500, title: 'The node failed to serve the request' },
+  OVERLOADED: { status: 503, title: 'The node has too much to do' },
+  MEMORY_FULL: { status: 507, title: 'The memory of the owner is full' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+/** The stable name of a failure, such as `KEY_NOT_FOUND`. */
+export type FailureCode = keyof typeof FAILURES;
+
+/** A failed request, as data: a miss is an everyday answer and must not cost an exception. */
+export interface Failure {
+  readonly status: 'failed';
+  readonly code: FailureCode;
+  /** What happened this time, for a person to read. */
+  readonly detail: string;
+}
+
+/** Makes the failure `code`; `detail` says what happened this time. */
+export function failure(code: FailureCode, detail: string): Failure {
+  return { status: 'failed', code, detail };
+}
+
+/** The HTTP status that answers a failure. */
+export function httpStatus(code: FailureCode): number {
+  return FAILURES[code].status;
+}
+
+/** The summary of a failure, the same for every occurrence. */
+export function failureTitle(code: FailureCode): string {
+  return FAILURES[code].title;
+}
+
+/** Tells a failure from the outcome that was hoped for. */
+export function isFailure(outcome: object): outcome is Failure {
+  return 'status' in outcome && outcome.status === 'failed';
+}

@@ -1,0 +1,150 @@
+/** The server of the HTTP API: its socket, its time limits, and requests that are no proper HTTP. */
+
+import { once } from 'node:events';
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import type { Address } from '../address.ts';
+import { failure, httpStatus, type Failure } from '../errors.ts';
+import {
+  CLOSE_TIMEOUT_MS,
+  CONNECTIONS_MAX,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from '../limits.ts';
+import { methodNotAllowed, renderProblem, sendFailure } from './answer.ts';
+import type { Api } from './api.ts';
+import { methodsOf, routeOf } from './route.ts';
+
+/** How often a closing server looks for connections that have become idle. */
+const CLOSE_POLL_MS = 20;
+
+export class HttpServer {
+  readonly #server: Server;
+
+  constructor(api: Api) {
+    const handle = (req: IncomingMessage, res: ServerResponse): void => {
+      // A closing server has stopped listening: this connection ends with this answer.
+      if (!this.#server.listening) res.shouldKeepAlive = false;
+      api.handle(req, res);
+    };
+    this.#server = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+      // The API answers this itself: Node's own answer has no body.
+      requireHostHeader: false,
+    });
+    this.#server.timeout = IDLE_TIMEOUT_MS;
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server
+      .on('request', handle)
+      // The body's receiver decides whether the client may go on.
+      .on('checkContinue', handle)
+      .on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+        const detail = `the expectation ${req.headers.expect} is not 100-continue`;
+        sendFailure(res, failure('EXPECTATION_FAILED', detail));
+      })
+      .on('connect', (req: IncomingMessage, socket: Duplex) => {
+        refuse(socket, ...methodNotAllowed('CONNECT', methodsOf(routeOf(req.url ?? ''))));
+      })
+      .on('clientError', onClientError);
+  }
+
+  /** Starts to listen; returns the address, with the port that the system chose for port 0. */
+  async listen(address: Address): Promise<Address> {
+    // Without a host Node listens on every interface, IPv4 and IPv6.
+    this.#server.listen({ port: address.port, ...(address.host && { host: address.host }) });
+    await once(this.#server, 'listening');
+    return { host: address.host, port: (this.#server.address() as AddressInfo).port };
+  }
+
+  /** Stops listening, lets running requests finish for a bounded time, and closes all connections. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    const poll = setInterval(() => this.#server.closeIdleConnections(), CLOSE_POLL_MS);
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+    await closed;
+    clearInterval(poll);
+    clearTimeout(deadline);
+  }
+
+  /** Closes everything now. */
+  destroy(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** What Node's parser and timers report; `bytesParsed` and `reason` come from the parser. */
+interface ClientError extends Error {
+  readonly code?: string;
+  readonly reason?: string;
+  readonly rawPacket?: Buffer;
+}
+
+/** Answers what the parser could not read, if anybody is listening and no answer has begun. */
+function onClientError(
+  error: ClientError,
+  socket: Duplex & { _httpMessage?: ServerResponse },
+): void {
+  if (!socket.writable || error.code === 'ECONNRESET' || socket._httpMessage?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  refuse(socket, ...clientFailure(error));
+}
+
+/** The failure that a parser error means, and headers that belong to it. */
+function clientFailure(error: ClientError): [Failure, string[]?] {
+  switch (error.code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [failure('REQUEST_TIMEOUT', 'the request did not arrive in time')];
+    case 'HPE_HEADER_OVERFLOW': {
+      const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
+      return [failure('HEADERS_TOO_LARGE', detail)];
+    }
+    case 'HPE_INVALID_METHOD': {
+      const line = /^([!#$%&'*+.^`|~\w-]+) (\S+) HTTP\/1\.[01]\r?\n/;
+      const [, method, target] = line.exec(error.rawPacket?.toString('latin1') ?? '') ?? [];
+      if (method === undefined || target === undefined) return malformed(error);
+      return methodNotAllowed(method, methodsOf(routeOf(target)));
+    }
+    default:
+      return malformed(error);
+  }
+}
+
+function malformed(error: ClientError): [Failure] {
+  return [
+    failure('MALFORMED_REQUEST', `the request is not HTTP/1.1: ${error.reason ?? error.message}`),
+  ];
+}
+
+/** Answers on the bare connection and closes it. */
+function refuse(socket: Duplex, problem: Failure, headers: string[] = []): void {
+  const body = `${renderProblem(problem)}\n`;
+  const status = httpStatus(problem.code);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date().toUTCString()}`,
+    'Connection: close',
+  ];
+  for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}

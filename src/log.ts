@@ -1,0 +1,15 @@
+/** The log: one JSON object a line, on standard error. */
+
+import { destination, pino, stdTimeFunctions, type Logger } from 'pino';
+
+export type Log = Logger;
+
+/** Makes the log of a process; it writes at once, so that the last line before an exit is there. */
+export function createLog(): Log {
+  const options = {
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return pino(options, destination({ fd: 2, sync: true }));
+}
