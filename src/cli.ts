@@ -20,7 +20,8 @@ ${describeFlags(FLAGS)}
 
 Each flag can be written -flag value, -flag=value, --flag value or --flag=value, and as an
 environment variable: -client-addr is MEMHASHD_CLIENT_ADDR. The flag goes before the variable.
-SIGTERM and SIGINT finish what is running and stop; a second one stops at once.
+SIGTERM and SIGINT finish what is running and stop; a second one stops at once. SIGHUP reads the
+files of the TLS flags again.
 `;
 
 try {
@@ -36,15 +37,19 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog();
-  const node = await Node.start(config, log);
+  let node: Node | undefined = undefined;
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'stopping');
+    // A node that still waits for the rest of its cluster has nothing to finish.
+    if (node === undefined) process.exit(0);
     void node.close().then(() => log.info('stopped'));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGHUP', () => node?.reload());
+  node = await Node.start(config, log);
 }
 
 function version(): string {

@@ -8,14 +8,17 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import type { Address } from '../address.ts';
+import { clientTls, type TlsMaterial } from '../cluster/tls.ts';
 import { failure, httpStatus, type Failure } from '../errors.ts';
 import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
+  HANDSHAKE_TIMEOUT_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
@@ -29,15 +32,16 @@ import { methodsOf, routeOf } from './route.ts';
 const CLOSE_POLL_MS = 20;
 
 export class HttpServer {
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
 
-  constructor(api: Api) {
+  /** With `tls` the server speaks HTTPS. */
+  constructor(api: Api, tls: TlsMaterial | undefined) {
     const handle = (req: IncomingMessage, res: ServerResponse): void => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
       api.handle(req, res);
     };
-    this.#server = createServer({
+    const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -45,7 +49,12 @@ export class HttpServer {
       connectionsCheckingInterval: 1000,
       // The API answers this itself: Node's own answer has no body.
       requireHostHeader: false,
-    });
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    };
+    this.#server =
+      tls === undefined
+        ? createServer(options)
+        : createSecureServer({ ...options, ...clientTls(tls) });
     this.#server.timeout = IDLE_TIMEOUT_MS;
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server
@@ -68,6 +77,11 @@ export class HttpServer {
     this.#server.listen({ port: address.port, ...(address.host && { host: address.host }) });
     await once(this.#server, 'listening');
     return { host: address.host, port: (this.#server.address() as AddressInfo).port };
+  }
+
+  /** Uses other certificates from the next connection on. */
+  reload(tls: TlsMaterial): void {
+    if (this.#server instanceof SecureServer) this.#server.setSecureContext(clientTls(tls));
   }
 
   /** Stops listening, lets running requests finish for a bounded time, and closes all connections. */
@@ -101,11 +115,17 @@ function onClientError(
   error: ClientError,
   socket: Duplex & { _httpMessage?: ServerResponse },
 ): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || socket._httpMessage?.headersSent) {
+  const isReachable = socket.writable && error.code !== 'ECONNRESET' && !isTlsError(error);
+  if (!isReachable || socket._httpMessage?.headersSent) {
     socket.destroy();
     return;
   }
   refuse(socket, ...clientFailure(error));
+}
+
+/** After a failed handshake, plain HTTP on the port for HTTPS among others, nothing can be said. */
+function isTlsError({ code = '' }: ClientError): boolean {
+  return code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
 }
 
 /** The failure that a parser error means, and headers that belong to it. */
