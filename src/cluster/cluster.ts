@@ -158,7 +158,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   admit(peer: Hello): string | undefined {
     const refusal = this.#judge(peer.address, peer);
     if (refusal !== undefined || peer.id === this.#options.self.id) return refusal;
-    this.onPeerState(peer.address, peer.state);
+    this.onPeerState(peer, peer.state);
     this.#links.get(peer.address)?.dial();
     return undefined;
   }
@@ -169,18 +169,14 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     // Those that wait for long to be tried again are worth a try now.
     for (const other of this.#links.values()) other.dial();
     link.sendState(this.#state());
-    this.#forming.linked(peer.address);
-    this.onPeerState(peer.address, peer.state);
+    this.#forming.linked(peer.address, peer.id);
+    this.onPeerState(peer, peer.state);
   }
 
-  onState(link: Link, state: NodeState): void {
-    this.onPeerState(link.address, state);
-  }
-
-  onPeerState(address: string, state: NodeState): void {
+  onPeerState({ address, id }: Hello, state: NodeState): void {
     if (state.topology !== null) this.#consider(state.topology);
     if (this.#topology !== undefined) return;
-    this.#forming.reported(address, state);
+    this.#forming.reported(address, id, state);
     this.#advance();
   }
 
@@ -290,7 +286,8 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   #state(): NodeState {
     const topology = this.#topology;
     if (topology === undefined) return this.#forming.state();
-    return { known: topology.members, hasReachedAll: true, topology: topology.facts() };
+    const { revision } = this.#forming.state();
+    return { revision, known: topology.members, hasReachedAll: true, topology: topology.facts() };
   }
 
   /** Tells the peers what this node knows, if that has changed. */

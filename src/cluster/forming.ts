@@ -17,6 +17,7 @@ export class Forming {
   readonly #joins: Map<string, string | undefined>;
   /** The other nodes heard of, by address. */
   readonly #peers = new Map<string, Peer>();
+  #revision = 0;
 
   constructor(self: string, joins: readonly string[]) {
     this.#self = self;
@@ -26,7 +27,8 @@ export class Forming {
   /** What to tell the others. */
   state(): NodeState {
     const known = [this.#self, ...this.#peers.keys()].toSorted();
-    return { known, hasReachedAll: this.#unreached().length === 0, topology: null };
+    const hasReachedAll = this.#unreached().length === 0;
+    return { revision: this.#revision, known, hasReachedAll, topology: null };
   }
 
   /** The addresses to be linked to. */
@@ -36,31 +38,41 @@ export class Forming {
 
   /** At the address `dialled` there is the node `address`, which may be this one. */
   found(dialled: string, address: string): void {
-    if (this.#joins.has(dialled)) this.#joins.set(dialled, address);
+    if (this.#joins.has(dialled) && this.#joins.get(dialled) !== address) {
+      this.#joins.set(dialled, address);
+      this.#revision++;
+    }
     this.#hear(address);
   }
 
-  /** The link to `address` is up. */
-  linked(address: string): void {
+  /** The link to `address` is up, to the life `id` of the node there. */
+  linked(address: string, id: string): void {
     const peer = this.#hear(address);
-    if (peer !== undefined) peer.isLinked = true;
+    if (peer !== undefined) peer.linkedId = id;
   }
 
-  /** The node `address` has told its state. */
-  reported(address: string, state: NodeState): void {
+  /**
+   * The life `id` of the node `address` has told its state. States come over two connections, the one
+   * that was dialled here and the one that was dialled there, so an older one may come last.
+   */
+  reported(address: string, id: string, state: NodeState): void {
     const peer = this.#hear(address);
-    if (peer !== undefined) peer.state = state;
+    if (peer === undefined) return;
+    const { report, linkedId } = peer;
+    const isOlder = report?.id === id && report.state.revision > state.revision;
+    const isOfFormerLife = report?.id === linkedId && linkedId !== undefined && linkedId !== id;
+    if (!isOlder && !isOfFormerLife) peer.report = { id, state };
     for (const known of state.known) this.#hear(known);
   }
 
-  /** The link to `address` is down: what the node said before may be of a former life. */
+  /** The link to `address` is down. */
   lost(address: string): void {
-    if (this.#peers.has(address)) this.#peers.set(address, { isLinked: false });
+    if (this.#peers.has(address)) this.#peers.set(address, {});
   }
 
   /** The addresses that forming waits for, because there is no link to them. */
   missing(): string[] {
-    const unlinked = [...this.#peers].filter(([, { isLinked }]) => !isLinked);
+    const unlinked = [...this.#peers].filter(([, { linkedId }]) => linkedId === undefined);
     return [...new Set([...this.#unreached(), ...unlinked.map(([address]) => address)])].toSorted();
   }
 
@@ -68,9 +80,11 @@ export class Forming {
   declarable(): readonly string[] | undefined {
     const { known, hasReachedAll } = this.state();
     if (known[0] !== this.#self || !hasReachedAll) return undefined;
-    for (const { isLinked, state } of this.#peers.values()) {
-      if (!isLinked || !state?.hasReachedAll) return undefined;
-      if (state.known.join() !== known.join()) return undefined;
+    for (const { linkedId, report } of this.#peers.values()) {
+      if (report === undefined || report.id !== linkedId) return undefined;
+      if (!report.state.hasReachedAll || report.state.known.join() !== known.join()) {
+        return undefined;
+      }
     }
     return known;
   }
@@ -83,13 +97,16 @@ export class Forming {
     const known = this.#peers.get(address);
     if (known !== undefined || address === this.#self) return known;
     if (this.#peers.size + 1 === MEMBERS_MAX) return undefined;
-    const peer = { isLinked: false };
+    const peer = {};
     this.#peers.set(address, peer);
+    this.#revision++;
     return peer;
   }
 }
 
 interface Peer {
-  isLinked: boolean;
-  state?: NodeState;
+  /** The id of the node that the link leads to; undefined while it is down. */
+  linkedId?: string;
+  /** The newest state that is known, and the id of who told it. */
+  report?: { readonly id: string; readonly state: NodeState };
 }

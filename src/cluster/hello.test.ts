@@ -17,6 +17,7 @@ function helloOf(over: Partial<Hello> = {}, members: string[] | null = null): He
     partitions: 16_384,
     startedAt: 1000,
     state: {
+      revision: 0,
       known: members ?? [address],
       hasReachedAll: true,
       topology: members && { ...topology, members },
@@ -110,15 +111,28 @@ describe('what a peer sends is checked field by field', () => {
     ['startedAt', -1],
     ['protocol', '1'],
     ['state', null],
-    ['state', { known: [], hasReachedAll: true, topology: null }],
-    ['state', { known: ['a:1', 'a:1'], hasReachedAll: true, topology: null }],
-    ['state', { known: ['a:1'], hasReachedAll: 1, topology: null }],
-    ['state', { known: ['a:1'], hasReachedAll: true }],
-    ['state', { known: ['a:1'], hasReachedAll: true, topology: { ...topology, epoch: 0 } }],
-    ['state', { known: ['a:1'], hasReachedAll: true, topology: { ...topology, members: 'a:1' } }],
+    ['state', { revision: 1, known: [], hasReachedAll: true, topology: null }],
+    ['state', { revision: 1, known: ['a:1', 'a:1'], hasReachedAll: true, topology: null }],
+    ['state', { revision: 1, known: ['a:1'], hasReachedAll: 1, topology: null }],
+    ['state', { revision: 1, known: ['a:1'], hasReachedAll: true }],
+    ['state', { revision: -1, known: ['a:1'], hasReachedAll: true, topology: null }],
+    [
+      'state',
+      { revision: 1, known: ['a:1'], hasReachedAll: true, topology: { ...topology, epoch: 0 } },
+    ],
     [
       'state',
       {
+        revision: 1,
+        known: ['a:1'],
+        hasReachedAll: true,
+        topology: { ...topology, members: 'a:1' },
+      },
+    ],
+    [
+      'state',
+      {
+        revision: 1,
         known: Array.from({ length: 257 }, (_, n) => `a:${n + 1}`),
         hasReachedAll: true,
         topology: null,

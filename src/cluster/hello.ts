@@ -10,6 +10,8 @@ export const PROTOCOL = 1;
 
 /** What a node knows of the cluster; it is sent anew whenever it changes. */
 export interface NodeState {
+  /** Counts what this life of the node has told: of two states the one with the higher is newer. */
+  readonly revision: number;
   /** While the cluster is forming: every address that this node has heard of, sorted. */
   readonly known: readonly string[];
   /** Whether each address of `-join` has been reached and so stands in `known` under its own name. */
@@ -137,6 +139,7 @@ function readState(value: unknown): NodeState {
   const state = object(value, 'state');
   if (typeof state.hasReachedAll !== 'boolean') throw bad('hasReachedAll');
   return {
+    revision: whole(state, 'revision', 0, Number.MAX_SAFE_INTEGER),
     known: addresses(state.known, 'known'),
     hasReachedAll: state.hasReachedAll,
     topology: state.topology === null ? null : readTopology(object(state.topology, 'topology')),

@@ -40,7 +40,7 @@ export interface LinkOwner {
   onUp(link: Link, peer: Hello): void;
   /** A link that was up is down, or an attempt to get it up, the `attempt`th in a row, has failed. */
   onDown(link: Link, reason: string, attempt: number): void;
-  onState(link: Link, state: NodeState): void;
+  onPeerState(peer: Hello, state: NodeState): void;
   /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
   redialDelayMs(attempt: number): number;
 }
@@ -176,7 +176,7 @@ export class Link {
       case 'hello':
         return this.#onHello(parseHello(new FieldReader(frame).text()));
       case 'state':
-        return this.#owner.onState(this, parseState(new FieldReader(frame).text()));
+        return this.#onState(parseState(new FieldReader(frame).text()));
       case 'refusal':
         return this.#closeConnection(`it refuses this node: ${new FieldReader(frame).text()}`);
       case 'reply':
@@ -200,6 +200,10 @@ export class Link {
     this.#attempt = 0;
     this.#status = { kind: 'up', connection, peer };
     this.#owner.onUp(this, peer);
+  }
+
+  #onState(state: NodeState): void {
+    if (this.#status.kind === 'up') this.#owner.onPeerState(this.#status.peer, state);
   }
 
   #onAnswer(frame: Frame): void {

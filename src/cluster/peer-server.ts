@@ -24,7 +24,7 @@ export interface PeerService {
   onStranger(remote: string, reason: string): void;
   /** The connection has ended that a peer had made. */
   onPeerGone(address: string, reason: string): void;
-  onPeerState(address: string, state: NodeState): void;
+  onPeerState(peer: Hello, state: NodeState): void;
   /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
   serveHere(request: Request): Reply | NotMine;
   readonly lister: Lister;
@@ -123,7 +123,7 @@ class Session implements ConnectionUser {
   }
 
   #onState(state: NodeState): void {
-    if (this.#peer !== undefined) this.#service.onPeerState(this.#peer.address, state);
+    if (this.#peer !== undefined) this.#service.onPeerState(this.#peer, state);
   }
 
   /** Serves without a promise: all requests that came together are answered together. */
