@@ -31,6 +31,7 @@ export class Connection {
   readonly #writer = new FrameWriter();
   readonly #beat: NodeJS.Timeout;
   #phase: 'magic' | 'hello' | 'open' | 'closed' = 'magic';
+  #magicBytes = 0;
   /** Bytes in `#writer`, not yet handed to the socket. */
   #gatheredBytes = 0;
   #isFlushDue = false;
@@ -54,8 +55,8 @@ export class Connection {
     socket
       .on('data', (chunk: Buffer) => this.#onData(chunk))
       .on('drain', () => this.#onDrain())
-      .on('error', (error) => this.close(describeNetworkError(error)))
-      .on('close', () => this.close('the other side closed the connection'));
+      .on('error', (error) => this.#onEnd(describeNetworkError(error)))
+      .on('close', () => this.#onEnd('the other side closed the connection'));
     socket.write(MAGIC);
   }
 
@@ -116,6 +117,11 @@ export class Connection {
     this.#user.onClose(reason);
   }
 
+  #onEnd(reason: string): void {
+    const hint = ' before its hello (is -tls-cert set on one side only?)';
+    this.close(this.#phase === 'magic' ? reason + hint : reason);
+  }
+
   #flush(): void {
     this.#isFlushDue = false;
     if (this.#gatheredBytes === 0 || this.#phase === 'closed') return;
@@ -128,8 +134,21 @@ export class Connection {
 
   #onData(chunk: Buffer): void {
     this.#silentBeats = 0;
-    this.#reader.push(chunk);
+    this.#reader.push(this.#phase === 'magic' ? this.#readMagic(chunk) : chunk);
     this.#read();
+  }
+
+  /** Checks the first bytes, as many as there are; returns what follows them. */
+  #readMagic(chunk: Buffer): Buffer {
+    const expected = MAGIC.subarray(this.#magicBytes);
+    const found = chunk.subarray(0, expected.length);
+    this.#magicBytes += found.length;
+    if (!expected.subarray(0, found.length).equals(found)) {
+      this.close(`it speaks ${guessProtocol(chunk)}`);
+    } else if (this.#magicBytes === MAGIC.length) {
+      this.#phase = 'hello';
+    }
+    return chunk.subarray(found.length);
   }
 
   #onDrain(): void {
@@ -144,7 +163,6 @@ export class Connection {
   #read(): void {
     this.#isReading = true;
     try {
-      if (this.#phase === 'magic') this.#readMagic();
       while (this.#phase !== 'magic' && this.#phase !== 'closed') {
         if (this.unsentBytes >= this.#unreadBytesMax) this.#flush();
         if (this.unsentBytes >= this.#unreadBytesMax) {
@@ -171,13 +189,6 @@ export class Connection {
       throw new ProtocolError(`${frame.kind} frame before its hello`);
     }
     this.#user.onFrame(frame);
-  }
-
-  #readMagic(): void {
-    const magic = this.#reader.take(MAGIC.length);
-    if (magic === undefined) return;
-    if (!magic.equals(MAGIC)) throw new ProtocolError(`it speaks ${guessProtocol(magic)}`);
-    this.#phase = 'hello';
   }
 
   /** Beats are counted, not timed: a process that was held up itself does not blame its peers. */

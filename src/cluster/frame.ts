@@ -101,13 +101,6 @@ export class FrameReader {
     return frame;
   }
 
-  /** Takes exactly `count` bytes that are no frame; undefined if they have not all come. */
-  take(count: number): Buffer | undefined {
-    if (!this.#has(count)) return undefined;
-    this.#at += count;
-    return this.#bytes.subarray(this.#at - count, this.#at);
-  }
-
   /** Whether `count` bytes are there; joins chunks only when they then are, so each is copied once. */
   #has(count: number): boolean {
     const held = this.#bytes.length - this.#at;

@@ -83,7 +83,7 @@ export class Link {
     clearTimeout(this.#redial);
     this.#dialling = this.#transport.dial(this.address, {
       onSocket: (socket) => this.#greet(socket),
-      onFailure: (reason) => this.#onDown(reason),
+      onFailure: (_, reason) => this.#onDown(reason),
     });
   }
 

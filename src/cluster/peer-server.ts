@@ -44,10 +44,8 @@ export class PeerServer {
   start(): void {
     this.#transport.accept({
       onSocket: (socket) => void this.#open(socket),
-      onFailure: (reason, socket) => {
-        if (socket === undefined) this.#service.onStranger('somebody', reason);
-        else this.#open(socket).refuse(reason);
-      },
+      onStranger: (socket, reason) => this.#open(socket).refuse(reason),
+      onFailure: (remote, reason) => this.#service.onStranger(remote, reason),
     });
   }
 

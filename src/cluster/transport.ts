@@ -9,12 +9,18 @@ import { DIAL_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../
 import { describeNetworkError } from './network-error.ts';
 import { peerTls, refusePeer, type TlsMaterial } from './tls.ts';
 
-/** What comes of dialling, or of somebody dialling here. */
+/** What comes of dialling. */
 export interface SocketUser {
   /** There is a connection to a peer; what it says is still to be checked. */
   onSocket(socket: Socket): void;
-  /** There is none. `socket` is one on which the reason can still be said. */
-  onFailure(reason: string, socket?: Socket): void;
+  /** There is none to `remote`. */
+  onFailure(remote: string, reason: string): void;
+}
+
+/** What comes of others dialling here. */
+export interface ServerUser extends SocketUser {
+  /** There is a connection to somebody who is no peer, and can be told so. */
+  onStranger(socket: Socket, reason: string): void;
 }
 
 export class Transport {
@@ -38,8 +44,14 @@ export class Transport {
     const socket =
       material === undefined
         ? connect({ host, port })
-        : // Who is a peer is decided by `refusePeer`, not by the host's name.
-          tls.connect({ host, port, ...peerTls(material), rejectUnauthorized: false });
+        : tls.connect({
+            host,
+            port,
+            ...peerTls(material),
+            // Who is a peer is decided by `refusePeer`, and not by the host's name.
+            rejectUnauthorized: false,
+            checkServerIdentity: () => undefined,
+          });
     let isDone = false;
     const done = (reason?: string): void => {
       if (isDone) return;
@@ -49,7 +61,7 @@ export class Transport {
       if (reason === undefined) return user.onSocket(socket);
       // What it may still report is of no interest.
       socket.on('error', () => {}).destroy();
-      user.onFailure(reason);
+      user.onFailure(address, reason);
     };
     const onError = (error: Error): void => done(describeNetworkError(error));
     const onClose = (): void => done('it closed the connection at once');
@@ -85,7 +97,7 @@ export class Transport {
   }
 
   /** Hands those who connect from now on to `user`. */
-  accept(user: SocketUser): void {
+  accept(user: ServerUser): void {
     const server = this.#server!.off('connection', this.#turnAway);
     if (!(server instanceof tls.Server)) {
       server.on('connection', (socket) => user.onSocket(socket));
@@ -94,11 +106,12 @@ export class Transport {
     server.on('secureConnection', (socket) => {
       const reason = refusePeer(socket, this.#material!);
       if (reason === undefined) user.onSocket(socket);
-      else user.onFailure(reason, socket);
+      else user.onStranger(socket, reason);
     });
     server.on('tlsClientError', (error, socket) => {
+      const remote = remoteOf(socket);
       socket.on('error', () => {}).destroy();
-      user.onFailure(describeNetworkError(error), undefined);
+      user.onFailure(remote, describeNetworkError(error));
     });
   }
 

@@ -22,7 +22,7 @@ export class FakeConnection {
   onFrame: (frame: Frame) => void = () => {};
   readonly #reader = new FrameReader();
   readonly #beat: NodeJS.Timeout;
-  #hasMagic = false;
+  #magicBytesLeft = 8;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -30,9 +30,10 @@ export class FakeConnection {
     this.#beat = setInterval(() => this.send('beat', 0, ''), BEAT_MS);
     socket.on('error', () => {}).on('close', () => clearInterval(this.#beat));
     socket.on('data', (chunk: Buffer) => {
-      this.#reader.push(chunk);
-      this.#hasMagic ||= this.#reader.take(8) !== undefined;
-      for (let frame = this.#next(); frame !== undefined; frame = this.#next()) {
+      const magic = chunk.subarray(0, this.#magicBytesLeft);
+      this.#magicBytesLeft -= magic.length;
+      this.#reader.push(chunk.subarray(magic.length));
+      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
         if (frame.kind === 'beat') continue;
         this.frames.push(frame);
         this.onFrame(frame);
@@ -59,10 +60,6 @@ export class FakeConnection {
   /** Stops beating, as a process does that hangs. */
   hang(): void {
     clearInterval(this.#beat);
-  }
-
-  #next(): Frame | undefined {
-    return this.#hasMagic ? this.#reader.next() : undefined;
   }
 }
 
