@@ -36,7 +36,7 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog();
-  const node = await Node.start(config, log);
+  const node = await Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
