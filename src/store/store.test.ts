@@ -218,6 +218,14 @@ test('a value of 16 MiB and an empty key space around it take no more than they 
   store.check();
 });
 
+test('a record that shrinks to less than half gives its block up', () => {
+  const store = makeStore(new Hand());
+  store.serve(storing('key', `"${'v'.repeat(4000)}"`));
+  store.serve(storing('key', `"${'v'.repeat(1900)}"`));
+  expect(store.stats().liveBytes).toBeLessThan(2000);
+  store.check();
+});
+
 test('an expired record is not served at its deadline, nor listed, nor counted as a version', () => {
   const hand = new Hand();
   const store = makeStore(hand);
