@@ -24,6 +24,10 @@ SIGTERM and SIGINT finish what is running and stop; a second one stops at once. 
 files of the TLS flags again.
 `;
 
+// Whoever read the output may be gone.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
 try {
   const config = parseFlags(FLAGS, process.argv.slice(2), process.env);
   if (config === 'help') process.stdout.write(HELP);
@@ -37,19 +41,23 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog();
-  let node: Node | undefined = undefined;
+  const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
+  let isServing = false;
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'stopping');
     // A node that still waits for the rest of its cluster has nothing to finish.
-    if (node === undefined) process.exit(0);
-    void node.close().then(() => log.info('stopped'));
+    if (!isServing) process.exit(0);
+    void starting.then((node) => node.close()).then(() => log.info('stopped'));
   };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  process.on('SIGHUP', () => node?.reload());
-  node = await Node.start(config, log);
+  const reload = (): void => {
+    if (isServing) void starting.then((node) => node.reload());
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+  await starting;
+  isServing = true;
 }
 
 function version(): string {

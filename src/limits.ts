@@ -39,6 +39,9 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** Time without progress, reading or writing, after which a connection is closed. */
 export const IDLE_TIMEOUT_MS = 75_000;
 
+/** Time that a client gets to read why its connection is being closed. */
+export const LINGER_MS = 1000;
+
 /** Time that a closing node gives to what it is still answering. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -47,6 +50,9 @@ export const PAGE_KEYS_MAX = 10_000;
 
 /** Partitions of a key space: two bytes name one. */
 export const PARTITIONS_MAX = 65_536;
+
+/** Segments of memory that 32-bit addresses reach: 32 GiB of small records. */
+export const ADDRESSABLE_SEGMENTS = 32_768;
 
 /** Members of a cluster: each has a link to each. */
 export const MEMBERS_MAX = 256;

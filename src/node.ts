@@ -1,6 +1,6 @@
 /** A node: its store, its place in the cluster and its HTTP API, as one thing that starts and closes. */
 
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 
 import { formatAddress, isUnspecified, type Address } from './address.ts';
 import { systemClock } from './clock.ts';
@@ -13,17 +13,16 @@ import { UsageError } from './flags.ts';
 import { Api } from './http/api.ts';
 import { HttpServer } from './http/server.ts';
 import type { Log } from './log.ts';
-import { MapStore } from './store/map-store.ts';
-
-/** How often expired records are removed that nobody asks for. */
-const PURGE_INTERVAL_MS = 100;
+import { Maintenance } from './maintenance.ts';
+import type { NodeRef } from './store/request.ts';
+import { Store } from './store/store.ts';
 
 /** What a node consists of. */
 interface Parts {
   readonly transport: Transport;
   readonly cluster: Cluster;
   readonly http: HttpServer;
-  readonly purge: NodeJS.Timeout;
+  readonly maintenance: Maintenance;
 }
 
 export class Node {
@@ -41,17 +40,18 @@ export class Node {
   }
 
   /**
-   * Starts a node; it is a member of its cluster and serves requests when this resolves.
+   * Starts a node; it is a member of its cluster and serves requests when this resolves. `checks` lets
+   * it verify its memory again and again, and die if that is damaged.
    *
    * @throws Error that says in a line why it cannot: an address in use, a cluster it must not join.
    */
-  static async start(config: Config, log: Log): Promise<Node> {
+  static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
     checkReachable(config);
     const tls = readTls(config);
     const transport = new Transport(tls);
     const server = await listen(transport, 'server-addr', config);
     const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
-    const parts = assemble(config, log, tls, transport, self);
+    const parts = assemble({ config, log, checks, tls, transport, self });
     try {
       const client = await listen(parts.http, 'client-addr', config);
       const reachable = isUnspecified(client)
@@ -93,14 +93,25 @@ export class Node {
   }
 }
 
-function assemble(
-  config: Config,
-  log: Log,
-  tls: TlsMaterial | undefined,
-  transport: Transport,
-  self: { id: string; addr: string },
-): Parts {
-  const store = new MapStore(self, systemClock);
+/** What the parts of a node are made from. */
+interface Plan {
+  readonly config: Config;
+  readonly log: Log;
+  readonly checks: boolean;
+  readonly tls: TlsMaterial | undefined;
+  readonly transport: Transport;
+  readonly self: NodeRef;
+}
+
+function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
+  const store = new Store({
+    node: self,
+    clock: systemClock,
+    partitions: config['num-partitions'],
+    maxMemoryBytes: config['max-memory'],
+    eviction: config.eviction,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+  });
   const cluster = new Cluster({
     self,
     partitions: config['num-partitions'],
@@ -117,15 +128,14 @@ function assemble(
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
   const http = new HttpServer(api, tls);
-  const purge = setInterval(() => store.purge(), PURGE_INTERVAL_MS);
-  return { transport, cluster, http, purge };
+  return { transport, cluster, http, maintenance: new Maintenance(store, checks) };
 }
 
-function destroy({ transport, cluster, http, purge }: Parts): void {
+function destroy({ transport, cluster, http, maintenance }: Parts): void {
   http.destroy();
   cluster.close();
   transport.close();
-  clearInterval(purge);
+  maintenance.stop();
 }
 
 function readTls(config: Config): TlsMaterial | undefined {

@@ -118,11 +118,12 @@ test.each(lists)('%s: the lowest address declares all three, whatever the order'
   for (const order of orders) {
     const world = new World(joins);
     for (const address of order) {
-      expect([...world.declared], order).toEqual([]);
+      expect({ order, declared: [...world.declared] }).toEqual({ order, declared: [] });
       world.start(address);
       world.settle();
     }
-    expect([...world.declared], order).toEqual([['a', ['a', 'b', 'c']]]);
+    const declared = [['a', ['a', 'b', 'c']]];
+    expect({ order, declared: [...world.declared] }).toEqual({ order, declared });
   }
 });
 

@@ -7,7 +7,7 @@ import { CONTROL_BYTES_MAX, FRAME_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../limi
 import type { Slice } from '../store/request.ts';
 
 /** Kinds of frames. A number never changes its meaning. */
-export const FRAME_KINDS = {
+const FRAME_KINDS = {
   hello: 1,
   state: 2,
   refusal: 3,

@@ -109,7 +109,10 @@ async function sendPage(
   res.end(body, 'latin1');
 }
 
-/** Writes all keys, a chunk at a time, no faster than the client reads. */
+/**
+ * Writes all keys, a chunk at a time, no faster than the client reads. Node sends the head with the
+ * first piece, with a `Content-Length` where that is the only one.
+ */
 async function streamKeys(res: ServerResponse, slices: Slices): Promise<void> {
   const turn = new Turn();
   let text = '[';
@@ -127,18 +130,17 @@ async function streamKeys(res: ServerResponse, slices: Slices): Promise<void> {
       separator = ',';
     }
     if (text.length >= CHUNK_CHARS) {
-      if (!res.headersSent) res.writeHead(200, LIST_HEADERS);
+      if (!res.headersSent) res.setHeader('Content-Type', 'application/json');
       if (!res.write(text, 'latin1')) await drained(res);
       text = '';
     }
     if (res.destroyed) return;
     await turn.share();
   }
-  if (!res.headersSent) res.writeHead(200, LIST_HEADERS);
-  res.end(`${text}]\n`, 'latin1');
+  if (!res.headersSent) res.setHeader('Content-Type', 'application/json');
+  if (res.req.method === 'HEAD') res.end();
+  else res.end(`${text}]\n`, 'latin1');
 }
-
-const LIST_HEADERS = ['Content-Type', 'application/json'];
 
 /** Resolves when a response takes more, or never will. */
 function drained(res: ServerResponse): Promise<void> {

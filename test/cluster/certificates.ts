@@ -23,16 +23,13 @@ export class Certificates implements Disposable {
     return { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') };
   }
 
-  /** A certificate that `authority` has signed. */
-  signedBy(authority: Certificate, name: string): Certificate {
+  /** A certificate for `host` that `authority` has signed. */
+  signedBy(authority: Certificate, name: string, host = name): Certificate {
     const [cert, key, request] = ['crt', 'key', 'csr'].map((end) =>
       join(this.dir, `${name}.${end}`),
     );
-    const openssl = (...args: string[]): void => {
-      execFileSync('openssl', args, { stdio: 'ignore' });
-    };
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-    openssl('req', ...curve, '-subj', `/CN=${name}`, '-keyout', key!, '-out', request!);
+    openssl('req', ...curve, '-subj', `/CN=${host}`, '-keyout', key!, '-out', request!);
     const signer = ['-CA', authority.cert, '-CAkey', authority.key, '-CAcreateserial'];
     openssl('x509', '-req', '-in', request!, ...signer, '-days', '2', '-out', cert!);
     return { cert: cert!, key: key! };
@@ -47,4 +44,8 @@ export class Certificates implements Disposable {
 export function tlsFlags({ cert, key }: Certificate, ca?: string): string[] {
   const flags = ['-tls-cert', cert, '-tls-key', key];
   return ca === undefined ? flags : [...flags, '-tls-ca', ca];
+}
+
+function openssl(...args: string[]): void {
+  execFileSync('openssl', args, { stdio: 'ignore' });
 }

@@ -77,7 +77,7 @@ test('300 connections that say nothing keep no peer out, and end', async () => {
   const closed = Promise.all(sockets.map((socket) => closeOf(socket)));
   cluster.start(2, cluster.peers(2));
   await cluster.formed();
-  await closed;
+  expect(await closed).toHaveLength(300);
 });
 
 /** A connection to node 1 of a formed cluster of two, as its member 2. */

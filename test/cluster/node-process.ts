@@ -39,11 +39,15 @@ export class NodeProcess implements AsyncDisposable {
   /** Starts a process; `command` goes before it, such as `['ip', 'netns', 'exec', 'name']`. */
   constructor(flags: readonly string[], command: readonly string[] = []) {
     const [program, ...args] = [...command, process.execPath, CLI, ...flags];
-    this.#child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = spawn(program!, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // The nodes verify their own memory all the while, and die if it is damaged.
+      env: { ...process.env, MEMHASHD_CHECK: '1' },
+    });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    this.exit = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
+    this.exit = once(this.#child, 'close').then(([code, signal]): Exit => ({ code, signal }));
   }
 
   get pid(): number {

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
 import { Certificates, tlsFlags, type Certificate } from './certificates.ts';
 import { eventually } from './eventually.ts';
-import { NodeProcess } from './node-process.ts';
+import type { NodeProcess } from './node-process.ts';
 import { TestCluster } from './test-cluster.ts';
 
 /** What a node answers over HTTPS to a client that trusts `ca`. */
@@ -62,10 +62,12 @@ test('nodes whose certificates -tls-ca signed form a cluster', async () => {
   const authority = certificates.selfSigned('authority');
   await using cluster = new TestCluster();
   for (const n of [1, 2]) {
-    const own = certificates.signedBy(authority, `node${n}`);
+    const own = certificates.signedBy(authority, `node${n}`, 'localhost');
     cluster.start(n, cluster.peers(2), tlsFlags(own, authority.cert));
   }
   for (const n of [1, 2]) await cluster.node(n).logged('serving');
+  const nodes = await get(cluster, 1, '/v1/nodes', authority.cert);
+  expect(JSON.parse(nodes)).toHaveLength(2);
 });
 
 test('a certificate that -tls-ca did not sign is refused, named on both sides, and exits', async () => {
@@ -119,7 +121,7 @@ test('a plain node among TLS nodes: a message on both sides, and it exits', asyn
   const third = start(cluster, 3, []);
   expect((await third.exit).code).toBe(1);
   expect(third.stderr).toMatch(
-    /memhashd: -join .* (it speaks TLS, and this node does not|is -tls-cert set on one side only)/,
+    /memhashd: -join .*(it speaks TLS, and this node does not|is -tls-cert set on one side only)/,
   );
   const reason = /it does not speak TLS, and this node does \(-tls-cert\)/;
   await cluster.node(1).logged('somebody was turned away at the peer port', { reason });
@@ -202,7 +204,7 @@ test('SIGHUP: new certificates are used, bad ones are not', async () => {
   for (const n of [1, 2]) {
     await cluster.node(n).logged('new certificates are in use');
     await get(cluster, n, '/v1/nodes', next!.cert);
-    await expect(get(cluster, n, '/v1/nodes', old!.cert)).rejects.toThrow();
+    await expect(get(cluster, n, '/v1/nodes', old!.cert)).rejects.toThrow(/certificate/);
   }
   // A member that starts with the new certificate finds the others.
   await cluster.node(2).kill();
