@@ -109,8 +109,8 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   nodes(): MemberView[] {
     const topology = this.#topology;
     if (topology === undefined) return [this.#view(this.#self, 0, 0)];
-    const shares = topology.shares();
-    return topology.members.map((address, at) => this.#view(address, shares[at]!, topology.epoch));
+    const { members, shares, epoch } = topology;
+    return members.map((address, at) => this.#view(address, shares[at]!, epoch));
   }
 
   /** The keys of this node, or of all members one after the other. */

@@ -133,6 +133,8 @@ export class Connection {
   }
 
   #onData(chunk: Buffer): void {
+    // Whoever was refused may go on sending for a moment.
+    if (this.#phase === 'closed') return;
     this.#silentBeats = 0;
     this.#reader.push(this.#phase === 'magic' ? this.#readMagic(chunk) : chunk);
     this.#read();

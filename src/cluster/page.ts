@@ -4,6 +4,7 @@ import type { Key } from '../key.ts';
 import { KEY_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../limits.ts';
 import type { Lister, ListQuery } from '../store/request.ts';
 import { FieldReader, ProtocolError, type Frame, type FrameWriter } from './frame.ts';
+import { Turn } from './turn.ts';
 import { readKey, writeKey } from './wire.ts';
 
 /** Which keys to give. */
@@ -20,12 +21,12 @@ export interface KeyPage {
   readonly hasMore: boolean;
 }
 
-/** The page that `query` asks for, in time or bytes no more than others can wait for. */
+/** The page that a query asks for, shorter if its keys are long; others are served meanwhile. */
 export async function collectPage(
   lister: Lister,
   { prefix, after, limit }: PageQuery,
-  share: () => Promise<void>,
 ): Promise<KeyPage> {
+  const turn = new Turn();
   const keys: Key[] = [];
   let bytes = 0;
   for await (const slice of lister.list({ prefix, after })) {
@@ -36,7 +37,7 @@ export async function collectPage(
       }
       keys.push(key);
     }
-    await share();
+    await turn.share();
   }
   return { status: 'page', keys, hasMore: false };
 }

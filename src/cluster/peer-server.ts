@@ -1,7 +1,6 @@
 /** The peer port: what peers ask of this node, over the connections that they have made. */
 
 import type { Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 
 import { failure } from '../errors.ts';
 import { PEER_LISTINGS_MAX, PEER_UNREAD_BYTES_MAX } from '../limits.ts';
@@ -154,8 +153,7 @@ class Session implements ConnectionUser {
   }
 
   async #sendPage(id: number, query: PageQuery): Promise<void> {
-    // Between slices other requests go first.
-    const page = await collectPage(this.#service.lister, query, () => setImmediate());
+    const page = await collectPage(this.#service.lister, query);
     writePage(this.#connection.beginFrame('listReply', id, pageBytesMax(page)), page);
     this.#connection.endFrame();
   }

@@ -19,6 +19,8 @@ export class Topology implements TopologyFacts {
   readonly epoch: number;
   /** Sorted, so that all nodes count them alike. */
   readonly members: readonly string[];
+  /** How many partitions each member owns, in the same order. */
+  readonly shares: readonly number[];
   readonly #owners: Uint16Array;
 
   constructor({ clusterId, epoch, members }: TopologyFacts, partitions: number) {
@@ -26,18 +28,14 @@ export class Topology implements TopologyFacts {
     this.epoch = epoch;
     this.members = members.toSorted();
     this.#owners = placePartitions(this.members, partitions);
+    const shares = this.members.map(() => 0);
+    for (const owner of this.#owners) shares[owner]!++;
+    this.shares = shares;
   }
 
   /** The owner of a key, as a position in {@link members}. */
   ownerOf(key: Key): number {
     return this.#owners[partitionOf(key, this.#owners.length)]!;
-  }
-
-  /** How many partitions each member owns, in the order of {@link members}. */
-  shares(): number[] {
-    const counts = this.members.map(() => 0);
-    for (const owner of this.#owners) counts[owner]!++;
-    return counts;
   }
 
   /** The facts alone, to be sent. */

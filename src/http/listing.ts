@@ -1,20 +1,17 @@
 /** `GET /v1/keys`: lists keys as they are found, never holding the whole list. */
 
 import type { ServerResponse } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
 
 import { failure, isFailure, type Failure } from '../errors.ts';
 import { keyFromText, keyText, type Key } from '../key.ts';
 import { KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../limits.ts';
 import type { MemberQuery, MemberSlice, Position } from '../cluster/listing.ts';
+import { Turn } from '../cluster/turn.ts';
 import { sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
 
 /** Text that is gathered before it is written; also about what a client that does not read costs. */
 const CHUNK_CHARS = 64 * 1024;
-
-/** Time for which a listing may hold up the node before it lets other requests go first. */
-const TURN_MS = 2;
 
 /** Whatever lists the keys of one or all members; a failure ends what it gives. */
 export interface Listing {
@@ -152,18 +149,6 @@ function drained(res: ServerResponse): Promise<void> {
     };
     res.on('drain', done).on('close', done);
   });
-}
-
-/** A stretch of work that gives way to others when it has gone on long enough. */
-class Turn {
-  #startMs = performance.now();
-
-  /** Lets other requests go first if this turn is over. */
-  async share(): Promise<void> {
-    if (performance.now() - this.#startMs < TURN_MS) return;
-    await setImmediate();
-    this.#startMs = performance.now();
-  }
 }
 
 /** A key as JSON text, one character a byte. */

@@ -195,3 +195,44 @@ test('an owner that says "not mine" for ever gets each request twice', async () 
   expect(await cluster.ask(1, 'GET', key!)).toMatchObject({ body: { code: 'OWNER_UNAVAILABLE' } });
   expect(requests).toBe(2);
 });
+
+/** A page of one key, as it travels; `hasMore` says that it is not the last. */
+function pageOf(key: string, hasMore: boolean): Buffer {
+  const head = Buffer.from([hasMore ? 1 : 0, key.length, 0]);
+  return Buffer.concat([head, Buffer.from(key)]);
+}
+
+const listers: [string, (connection: FakeConnection, frame: Frame) => void][] = [
+  ['breaks off', (c) => void c.socket.destroy()],
+  [
+    'answers with an empty page that is not the last',
+    (c, { id }) => c.send('listReply', id, '\x01'),
+  ],
+  ['answers with a record', (c, { id }) => c.send('reply', id, Buffer.from([0]))],
+  ['answers never', () => {}],
+];
+
+test.each(listers)(
+  'a member that %s in a listing: an error, never a shorter list',
+  async (_, behave) => {
+    await using cluster = new TestCluster();
+    await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
+    await cluster.start(1, [cluster.peer(2)]).logged('serving');
+    fake.onRequest = (connection, { id }) => {
+      connection.send('listReply', id, pageOf('first', true));
+      fake.onRequest = (again, frame) => {
+        again.send('listReply', frame.id, pageOf('second', false));
+      };
+    };
+    const url = cluster.url(1, '/v1/keys?scope=cluster');
+    expect(await (await fetch(url)).json()).toEqual(['first', 'second']);
+
+    fake.onRequest = (connection, { id }) => {
+      connection.send('listReply', id, pageOf('first', true));
+      fake.onRequest = behave;
+    };
+    const answer = await fetch(url);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+  },
+);
