@@ -11,6 +11,7 @@ import { Forming } from './forming.ts';
 import { judge, PROTOCOL, type Hello, type NodeState } from './hello.ts';
 import { Link, type LinkOwner, type NotMine } from './link.ts';
 import { listMembers, type MemberLister, type MemberQuery, type MemberSlice } from './listing.ts';
+import { News } from './news.ts';
 import { PeerServer, type PeerService } from './peer-server.ts';
 import { NOT_READY, Router, type LocalEngine } from './router.ts';
 import { Topology, type TopologyFacts } from './topology.ts';
@@ -48,14 +49,13 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   readonly lister: Lister;
   readonly #options: ClusterOptions;
   readonly #log: Logger;
+  readonly #news: News;
   readonly #self: string;
   readonly #router: Router;
   readonly #server: PeerServer;
   readonly #links = new Map<string, Link>();
   /** The last life that was seen of each peer. */
   readonly #peers = new Map<string, Hello>();
-  /** What was last logged about an address, to log only what is news. */
-  readonly #lastNews = new Map<string, string>();
   readonly #forming: Forming;
   #client = '';
   #topology: Topology | undefined;
@@ -68,6 +68,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#news = new News(options.log);
     this.#self = options.self.addr;
     this.lister = options.store;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
@@ -190,16 +191,16 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     } else if (isJoining) {
       this.#log.warn({ peer: address, attempt, reason }, 'a node of -join is not reached yet');
     } else {
-      this.#tell(address, reason, 'a peer is down');
+      this.#news.tell(address, reason, 'a peer is down');
     }
   }
 
   onStranger(remote: string, reason: string): void {
-    this.#log.warn({ remote, reason }, 'somebody was turned away at the peer port');
+    this.#news.tell(remote, reason, 'somebody was turned away at the peer port');
   }
 
   onPeerGone(peer: string, reason: string): void {
-    this.#log.info({ peer, reason }, 'a peer has left the peer port');
+    this.#news.tell(peer, reason, 'a peer has left the peer port');
   }
 
   redialDelayMs(attempt: number): number {
@@ -213,7 +214,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     const verdict = judge(this.hello(), peer);
     if (verdict.kind !== 'refused') return undefined;
     const { reason, givesWay } = verdict;
-    this.#tell(address, `${this.#self} and ${peer.address}: ${reason}`, 'a node was refused');
+    this.#news.tell(address, `${this.#self} and ${peer.address}: ${reason}`, 'a node was refused');
     if (givesWay) this.#fail(`${this.#self} cannot join ${peer.address}: ${reason}`);
     return reason;
   }
@@ -223,7 +224,6 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     const { address, id } = peer;
     const before = this.#peers.get(address);
     this.#peers.set(address, peer);
-    this.#lastNews.delete(address);
     if (before === undefined || before.id === id) {
       this.#log.info({ peer: address, id }, 'a peer is up');
     } else {
@@ -305,12 +305,6 @@ export class Cluster implements Engine, LinkOwner, PeerService {
 
   #fail(reason: string): void {
     if (this.#topology === undefined) this.#onFailed(new Error(reason));
-  }
-
-  #tell(peer: string, reason: string, text: string): void {
-    if (this.#lastNews.get(peer) === reason) return;
-    this.#lastNews.set(peer, reason);
-    this.#log.warn({ peer, reason }, text);
   }
 
   #view(addr: string, partitions: number, epoch: number): MemberView {

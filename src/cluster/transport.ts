@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 
-import { formatAddress, parseAddress, type Address } from '../address.ts';
+import { parseAddress, type Address } from '../address.ts';
 import { DIAL_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../limits.ts';
 import { describeNetworkError } from './network-error.ts';
 import { peerTls, refusePeer, type TlsMaterial } from './tls.ts';
@@ -123,8 +123,7 @@ export class Transport {
   }
 }
 
-/** Where somebody is who has not said so. */
-export function remoteOf(socket: Socket): string {
-  const { remoteAddress = '', remotePort = 0 } = socket;
-  return formatAddress({ host: remoteAddress, port: remotePort });
+/** The host of somebody who has not said who it is. */
+export function remoteOf({ remoteAddress = 'an unknown host' }: Socket): string {
+  return remoteAddress;
 }

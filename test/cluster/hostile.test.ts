@@ -236,3 +236,19 @@ test.each(listers)(
     expect(await answer.json()).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
   },
 );
+
+test('an owner that goes by a newer epoch: the node adopts it and asks again', async () => {
+  await using cluster = new TestCluster();
+  await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
+  const node = cluster.start(1, [cluster.peer(2)]);
+  const { clusterId } = await node.logged('this node is a member');
+  fake.onRequest = (connection, { id }) => connection.send('reply', id, Buffer.from([0]));
+  const [, key] = await cluster.ownedKeys(2);
+  const newer = JSON.stringify({ clusterId, epoch: 2, members: cluster.peers(2) });
+  fake.onRequest = (connection, { id }) => {
+    connection.send('notMine', id, newer);
+    fake.onRequest = (again, frame) => again.send('reply', frame.id, Buffer.from([0]));
+  };
+  expect((await cluster.ask(1, 'DELETE', key!)).status).toBe(200);
+  expect((await cluster.view(1)).map(({ epoch }) => epoch)).toEqual([2, 2]);
+});
