@@ -31,7 +31,8 @@ export async function startNode(
   flags: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
 ): Promise<NodeProcess> {
-  const run = spawnCli(['-client-addr', '127.0.0.1:0', ...flags], env);
+  const addresses = ['-client-addr', '127.0.0.1:0', '-server-addr', '127.0.0.1:0'];
+  const run = spawnCli([...addresses, ...flags], env);
   const client = await Promise.race([
     run.printed('stderr', /"client":"([^"]+)".*"msg":"serving"/),
     run.ended().then(({ exitCode, stderr }) => {

@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
+import { eventually } from './eventually.ts';
+
 export class Wire implements Disposable {
   readonly socket: Socket;
   #received = '';
@@ -31,12 +33,11 @@ export class Wire implements Disposable {
   }
 
   /** Resolves with all that was received, once that matches. */
-  async receives(pattern: RegExp): Promise<string> {
-    while (!pattern.test(this.#received)) {
-      if (this.socket.closed) throw new Error(`closed after ${JSON.stringify(this.#received)}`);
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')]);
-    }
-    return this.#received;
+  receives(pattern: RegExp): Promise<string> {
+    return eventually(() => {
+      if (!pattern.test(this.#received)) throw new Error(`received only ${this.#received}`);
+      return this.#received;
+    });
   }
 
   /** Resolves with all that was received, once the other side has closed. */
