@@ -40,7 +40,7 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog();
-  const starting = Node.start(config, log);
+  const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);

@@ -3,6 +3,7 @@
 import { formatAddress, parseAddress, type Address } from './address.ts';
 import type { Flag, FlagValues } from './flags.ts';
 import { PARTITIONS_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import { EVICTIONS, type Eviction } from './store/eviction.ts';
 
 /** Every flag of `memhashd`, in the order of the help text. */
 export const FLAGS = {
@@ -56,6 +57,19 @@ export const FLAGS = {
     fallback: '16mib',
     parse: (text: string) => size(text, 1, VALUE_BYTES_MAX),
   },
+  'max-memory': {
+    placeholder: 'SIZE',
+    help: 'The memory for records and their index, such as 512mb or 2gib; 0 for no bound.',
+    fallback: '0',
+    parse: (text: string) => size(text, 0, Number.MAX_SAFE_INTEGER),
+  },
+  eviction: {
+    placeholder: EVICTIONS.join('|'),
+    help: `What goes when -max-memory is reached: nothing (stores are refused), the least recently
+      used records, or those that expire soonest.`,
+    fallback: 'none',
+    parse: eviction,
+  },
 } as const satisfies Record<string, Flag<unknown>>;
 
 export type Config = FlagValues<typeof FLAGS>;
@@ -68,6 +82,12 @@ function address(text: string): Address {
 }
 
 const EXAMPLE: Address = { host: '127.0.0.1', port: 2373 };
+
+function eviction(text: string): Eviction {
+  const found = EVICTIONS.find((name) => name === text);
+  if (found === undefined) throw new Error(`it takes ${EVICTIONS.join(', ')}`);
+  return found;
+}
 
 function wholeNumber(text: string, min: number, max: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;

@@ -50,3 +50,6 @@ export const PAGE_KEYS_MAX = 10_000;
 
 /** Partitions of a key space: two bytes name one. */
 export const PARTITIONS_MAX = 65_536;
+
+/** Segments of memory that 32-bit addresses reach: 32 GiB of small records. */
+export const ADDRESSABLE_SEGMENTS = 32_768;

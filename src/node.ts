@@ -1,6 +1,6 @@
 /** A node: its store behind its HTTP API, as one thing that starts and closes. */
 
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 
 import { formatAddress, type Address } from './address.ts';
 import { systemClock } from './clock.ts';
@@ -8,30 +8,38 @@ import type { Config } from './config.ts';
 import { Api } from './http/api.ts';
 import { HttpServer } from './http/server.ts';
 import type { Log } from './log.ts';
-import { MapStore } from './store/map-store.ts';
-
-/** How often expired records are removed that nobody asks for. */
-const PURGE_INTERVAL_MS = 100;
+import { Maintenance } from './maintenance.ts';
+import { Store } from './store/store.ts';
 
 export class Node {
   /** Where clients reach the node, with the port that the system chose for port 0. */
   readonly clientAddr: Address;
   readonly #http: HttpServer;
-  readonly #purge: NodeJS.Timeout;
+  readonly #maintenance: Maintenance;
 
-  private constructor(clientAddr: Address, http: HttpServer, purge: NodeJS.Timeout) {
+  private constructor(clientAddr: Address, http: HttpServer, maintenance: Maintenance) {
     this.clientAddr = clientAddr;
     this.#http = http;
-    this.#purge = purge;
+    this.#maintenance = maintenance;
   }
 
-  /** Starts a node; it serves requests when this resolves. */
-  static async start(config: Config, log: Log): Promise<Node> {
+  /**
+   * Starts a node; it serves requests when this resolves. `checks` lets it verify its memory again and
+   * again, and die if that is damaged.
+   */
+  static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
     for (const name of ['join', 'tls-key', 'tls-cert'] as const) {
       if (config[name] !== undefined) throw new Error(`-${name} cannot be used yet`);
     }
     const self = { id: randomUUID(), addr: formatAddress(config['server-addr']) };
-    const store = new MapStore(self, systemClock);
+    const store = new Store({
+      node: self,
+      clock: systemClock,
+      partitions: config['num-partitions'],
+      maxMemoryBytes: config['max-memory'],
+      eviction: config.eviction,
+      random: () => randomInt(2 ** 32) / 2 ** 32,
+    });
     const backend = {
       serve: store.serve.bind(store),
       list: store.list.bind(store),
@@ -49,23 +57,19 @@ export class Node {
       });
     });
     log.info({ id: self.id, client: formatAddress(clientAddr), server: self.addr }, 'serving');
-    return new Node(
-      clientAddr,
-      http,
-      setInterval(() => store.purge(), PURGE_INTERVAL_MS),
-    );
+    return new Node(clientAddr, http, new Maintenance(store, checks));
   }
 
   /** Stops accepting requests, finishes those that run, in bounded time, and stops. */
   async close(): Promise<void> {
     await this.#http.close();
-    clearInterval(this.#purge);
+    this.#maintenance.stop();
   }
 
   /** Stops now. */
   destroy(): void {
     this.#http.destroy();
-    clearInterval(this.#purge);
+    this.#maintenance.stop();
   }
 }
 

@@ -52,7 +52,7 @@ export interface StoreRequest extends Target {
 }
 
 /** Removes a key; removing one that is not there succeeds too. */
-interface DeleteRequest extends Target {
+export interface DeleteRequest extends Target {
   readonly action: 'delete';
   readonly condition?: Condition | undefined;
 }

@@ -1,10 +1,10 @@
 /** The store in its plainest form: a `Map`. */
 
-import type { Clock } from '../clock.ts';
-import { failure, type Failure } from '../errors.ts';
-import { keyText, type Key } from '../key.ts';
-import { brokenCondition, preconditionFailed } from './condition.ts';
-import { deadlineOf, isLive } from './expiry.ts';
+import type { Clock } from '../src/clock.ts';
+import { failure, type Failure } from '../src/errors.ts';
+import { keyText, type Key } from '../src/key.ts';
+import { brokenCondition, preconditionFailed } from '../src/store/condition.ts';
+import { deadlineOf, isLive } from '../src/store/expiry.ts';
 import {
   NO_META,
   type Engine,
@@ -16,8 +16,8 @@ import {
   type Request,
   type Slice,
   type StoreRequest,
-} from './request.ts';
-import { select } from './select.ts';
+} from '../src/store/request.ts';
+import { select } from '../src/store/select.ts';
 
 interface MapRecord {
   meta: Meta;

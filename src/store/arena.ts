@@ -1,0 +1,212 @@
+/** Raw memory outside the JavaScript heap: segments that blocks are appended to, and their garbage. */
+
+import { ADDRESSABLE_SEGMENTS } from '../limits.ts';
+
+/** Bytes in a word. Blocks are whole words, so that their numbers are aligned. */
+export const WORD_BYTES = 8;
+
+/** The low bits of an address count words in a segment, the high bits segments. */
+const OFFSET_BITS = 17;
+const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
+
+/** An ordinary segment has 1 MiB. */
+const SEGMENT_WORDS = 1 << OFFSET_BITS;
+
+/** The first word of a segment stays unused, so that no block has the address 0. */
+const FIRST_WORD = 1;
+
+/** A larger block gets a segment to itself, which goes when the block does. */
+const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
+
+/** Empty segments kept for the next use: giving memory back and fetching it again takes time. */
+const SPARE_SEGMENTS_MAX = 2;
+
+/**
+ * Where a block starts, in words: a whole number of 32 bits, so that 32 GiB can be addressed.
+ * 0 is no address.
+ */
+export type BlockAddress = number;
+
+/** A piece of memory, seen as the kinds of numbers that are kept in it. */
+export class Segment {
+  readonly bytes: Buffer;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  readonly u64: BigUint64Array;
+  /** Words from the start that hold blocks, live or dead; the next block goes there. */
+  usedWords = FIRST_WORD;
+  /** Words of live blocks. */
+  liveWords = 0;
+
+  constructor(words: number) {
+    const memory = new ArrayBuffer(words * WORD_BYTES);
+    this.bytes = Buffer.from(memory);
+    this.u32 = new Uint32Array(memory);
+    this.f64 = new Float64Array(memory);
+    this.u64 = new BigUint64Array(memory);
+  }
+
+  get sizeWords(): number {
+    return this.f64.length;
+  }
+
+  get garbageWords(): number {
+    return this.usedWords - FIRST_WORD - this.liveWords;
+  }
+}
+
+/**
+ * An append-only log of blocks in segments. A freed block becomes garbage, which is only won back
+ * with its whole segment: at once when nothing in the segment lives, else by moving what does.
+ * The first number (u32) of a block is its size in words, which makes a segment walkable.
+ */
+export class Arena {
+  readonly #segments: (Segment | undefined)[] = [];
+  readonly #unusedNumbers: number[] = [];
+  readonly #spares: Segment[] = [];
+  /** The number of the segment that blocks are appended to; -1 before the first. */
+  #open = -1;
+  #pinned = -1;
+  #reservedWords = 0;
+  #liveWords = 0;
+  #garbageWords = 0;
+
+  /** Bytes taken from the system, live, garbage and free. */
+  get reservedBytes(): number {
+    return (this.#reservedWords + this.#spares.length * SEGMENT_WORDS) * WORD_BYTES;
+  }
+
+  /** Bytes of live blocks. */
+  get liveBytes(): number {
+    return this.#liveWords * WORD_BYTES;
+  }
+
+  /** Bytes of dead blocks in segments where others live. */
+  get garbageBytes(): number {
+    return this.#garbageWords * WORD_BYTES;
+  }
+
+  segmentOf(address: BlockAddress): Segment {
+    return this.#segments[address >>> OFFSET_BITS] as Segment;
+  }
+
+  /** Appends a live block of `words` words and notes its size; 0 if no address is left for it. */
+  allocate(words: number): BlockAddress {
+    const number = this.#segmentFor(words);
+    const segment = this.#segments[number];
+    if (segment === undefined) return 0;
+    const offset = segment.usedWords;
+    segment.usedWords += words;
+    segment.liveWords += words;
+    this.#liveWords += words;
+    segment.u32[offset * 2] = words;
+    return addressOf(number, offset);
+  }
+
+  /** Turns a live block into garbage. Its memory may be gone when this returns. */
+  free(address: BlockAddress): void {
+    const number = address >>> OFFSET_BITS;
+    const segment = this.segmentOf(address);
+    const words = segment.u32[offsetOf(address) * 2] as number;
+    segment.liveWords -= words;
+    this.#liveWords -= words;
+    this.#garbageWords += words;
+    this.#releaseIfDead(number);
+  }
+
+  /**
+   * Pins the segment with the most garbage, so that it can be walked while its blocks are freed. At
+   * most one segment is pinned.
+   *
+   * @returns the address of its first block; 0 if no segment, other than the open one, has garbage.
+   */
+  pinMostGarbage(): BlockAddress {
+    let most = 0;
+    for (const [number, segment] of this.segments()) {
+      if (number === this.#open || segment.garbageWords <= most) continue;
+      most = segment.garbageWords;
+      this.#pinned = number;
+    }
+    return this.#pinned < 0 ? 0 : addressOf(this.#pinned, FIRST_WORD);
+  }
+
+  /** Ends the walk through the pinned segment. */
+  unpin(): void {
+    const number = this.#pinned;
+    this.#pinned = -1;
+    this.#releaseIfDead(number);
+  }
+
+  /** The address of the first block of a segment; 0 if it has none. */
+  firstBlock(number: number): BlockAddress {
+    const segment = this.#segments[number];
+    return segment === undefined || segment.usedWords === FIRST_WORD
+      ? 0
+      : addressOf(number, FIRST_WORD);
+  }
+
+  /** The address of the block after this one in the same segment; 0 after the last. */
+  nextBlock(address: BlockAddress): BlockAddress {
+    const segment = this.segmentOf(address);
+    const offset = offsetOf(address);
+    const next = offset + (segment.u32[offset * 2] as number);
+    return next < segment.usedWords ? addressOf(address >>> OFFSET_BITS, next) : 0;
+  }
+
+  /** The segments in use, by number. */
+  *segments(): Generator<[number, Segment]> {
+    for (const [number, segment] of this.#segments.entries()) {
+      if (segment !== undefined) yield [number, segment];
+    }
+  }
+
+  /** The number of a segment that has room for a block; -1 if no more can be addressed. */
+  #segmentFor(words: number): number {
+    if (words > SHARED_BLOCK_WORDS_MAX) return this.#add(() => new Segment(FIRST_WORD + words));
+    const open = this.#segments[this.#open];
+    if (open !== undefined && open.usedWords + words <= SEGMENT_WORDS) return this.#open;
+    const added = this.#add(() => this.#spares.pop() ?? new Segment(SEGMENT_WORDS));
+    if (added < 0) return added;
+    const closed = this.#open;
+    this.#open = added;
+    this.#releaseIfDead(closed);
+    return added;
+  }
+
+  #add(make: () => Segment): number {
+    const number = this.#unusedNumbers.pop() ?? this.#segments.length;
+    if (number >= ADDRESSABLE_SEGMENTS) return -1;
+    const segment = make();
+    this.#segments[number] = segment;
+    this.#reservedWords += segment.sizeWords;
+    return number;
+  }
+
+  #releaseIfDead(number: number): void {
+    const segment = this.#segments[number];
+    if (segment === undefined || segment.liveWords > 0) return;
+    if (number === this.#open || number === this.#pinned) return;
+    this.#segments[number] = undefined;
+    this.#unusedNumbers.push(number);
+    this.#reservedWords -= segment.sizeWords;
+    this.#garbageWords -= segment.garbageWords;
+    if (segment.sizeWords === SEGMENT_WORDS && this.#spares.length < SPARE_SEGMENTS_MAX) {
+      segment.usedWords = FIRST_WORD;
+      this.#spares.push(segment);
+      return;
+    }
+    // Gives the memory back now instead of at the next garbage collection; Node 20 cannot.
+    const memory: ArrayBufferLike & { transfer?: (bytes: number) => unknown } =
+      segment.bytes.buffer;
+    memory.transfer?.(0);
+  }
+}
+
+/** The offset of a block in its segment, in words. */
+export function offsetOf(address: BlockAddress): number {
+  return address & OFFSET_MASK;
+}
+
+function addressOf(number: number, offset: number): BlockAddress {
+  return ((number << OFFSET_BITS) | offset) >>> 0;
+}

@@ -1,0 +1,439 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { MapStore } from '../../test/map-store.ts';
+import { keyFromText, type Key } from '../key.ts';
+import { EVICTIONS, type Eviction } from './eviction.ts';
+import { versionOf, type Condition, type Reply, type Request } from './request.ts';
+import { Store, type StoreOptions } from './store.ts';
+
+const NODE = { id: 'node', addr: '127.0.0.1:2373' };
+const SECOND_NS = 1_000_000_000n;
+const MIB = 2 ** 20;
+
+/** A clock that is set by hand, in microseconds. */
+class Hand {
+  now = 1_000_000;
+  readonly clock = (): number => this.now;
+}
+
+function makeStore(hand: Hand, options: Partial<StoreOptions> = {}): Store {
+  return new Store({
+    node: NODE,
+    clock: hand.clock,
+    partitions: 16,
+    maxMemoryBytes: 0,
+    eviction: 'none',
+    random: numbers(1),
+    ...options,
+  });
+}
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function key(text: string): Key {
+  const found = keyFromText(text);
+  if (found === undefined) throw new Error(`no key: ${text}`);
+  return found;
+}
+
+function storing(name: string, text: string, ttlNs = 0n): Request {
+  const bytes = Buffer.from(`_${text}_`);
+  const value = { bytes, start: 1, end: bytes.length - 1 };
+  return { action: 'store', key: key(name), value, ttlNs, condition: undefined };
+}
+
+function loading(name: string): Request {
+  return { action: 'load', key: key(name), condition: undefined };
+}
+
+function deleting(name: string): Request {
+  return { action: 'delete', key: key(name), condition: undefined };
+}
+
+/** A reply with its value as text, so that replies of different stores can be compared. */
+function readable(reply: Reply): unknown {
+  if (reply.status !== 'ok') return reply;
+  const { value } = reply;
+  return { ...reply, value: value?.bytes.toString('latin1', value.start, value.end) };
+}
+
+function valueOf(reply: Reply): string | undefined {
+  if (reply.status !== 'ok' || reply.value === undefined) return undefined;
+  return reply.value.bytes.toString('utf8', reply.value.start, reply.value.end);
+}
+
+function allKeys(store: Store, prefix = ''): Key[] {
+  return [...store.list({ prefix: key(prefix) })].flat();
+}
+
+function maintainAll(store: Store): void {
+  while (store.maintain(1000)) {
+    // The clock is set by hand and stands still: one call does everything.
+  }
+}
+
+test('a store agrees with a Map after any history, and its memory is sound at every step', () => {
+  const names = fc.constantFrom('a', 'b', 'c', '{t}1', '{t}2', 'ü', 'x'.repeat(4096));
+  const text = fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 0, max: 200 }) },
+    { weight: 3, arbitrary: fc.integer({ min: 0, max: 60_000 }) },
+    { weight: 1, arbitrary: fc.constantFrom(131_000, 131_072, 400_000) },
+  );
+  const ttl = fc.constantFrom(
+    0n,
+    0n,
+    1n,
+    20_000_000n,
+    5n * SECOND_NS,
+    3600n * SECOND_NS,
+    2n ** 62n,
+  );
+  const command = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('store'), name: names, size: text, ttl }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('load'), name: names }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete'), name: names }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('index'), name: names }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('list') }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('maintain') }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('wait'),
+        us: fc.constantFrom(10, 20_000, 1e6, 4e6, 3e8, 1.2e9),
+      }),
+    },
+  );
+  fc.assert(
+    fc.property(
+      fc.array(command, { minLength: 60, maxLength: 300, size: 'max' }),
+      fc.constantFrom(1, 3, 16, 65_536),
+      (commands, partitions) => {
+        const hand = new Hand();
+        const store = makeStore(hand, { partitions });
+        const model = new MapStore(NODE, hand.clock);
+        for (const each of commands) {
+          hand.now += 1;
+          expect(run(each, store)).toEqual(run(each, model));
+          if ('us' in each) hand.now += each.us;
+          store.check();
+        }
+      },
+    ),
+    { numRuns: 25 },
+  );
+}, 120_000);
+
+interface Command {
+  readonly do: string;
+  readonly name?: string;
+  readonly size?: number;
+  readonly ttl?: bigint;
+}
+
+/** What a command gives on a store; `wait` and `maintain` give nothing. */
+function run(command: Command, store: Store | MapStore): unknown {
+  switch (command.do) {
+    case 'wait':
+      return undefined;
+    case 'maintain':
+      return store instanceof Store ? maintainAll(store) : undefined;
+    case 'list':
+      return [...store.list({ prefix: key('') })].flat().toSorted();
+    default:
+      return readable(store.serve(requestOf(command)));
+  }
+}
+
+function requestOf(command: Command): Request {
+  const { name = '' } = command;
+  if (command.do === 'load') return loading(name);
+  if (command.do === 'delete') return deleting(name);
+  if (command.do === 'index') return { action: 'index', key: key(name), index: 0 };
+  return storing(name, `["${'v'.repeat(command.size ?? 0)}"]`, command.ttl);
+}
+
+test('thousands of records of many sizes survive churn, growth and compaction', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  const model = new MapStore(NODE, hand.clock);
+  const random = numbers(7);
+  let garbageSeen = 0;
+  for (let step = 0; step < 60_000; step++) {
+    hand.now += 1;
+    const name = `key:${Math.floor(random() * 3000)}`;
+    const size = Math.floor(random() ** 4 * 8000);
+    const request =
+      random() < 0.2
+        ? deleting(name)
+        : storing(name, `"${'v'.repeat(size)}"`, random() < 0.3 ? 10n ** 7n : 0n);
+    store.serve(request);
+    model.serve(request);
+    if (step % 10_000 === 0) maintainAll(store);
+    if (step % 5000 === 0) store.check();
+    const { garbageBytes, liveBytes } = store.stats();
+    garbageSeen = Math.max(garbageSeen, garbageBytes);
+    // The bound of the compactor, and what the pinned and the open segment may hold beyond it.
+    expect(garbageBytes).toBeLessThan(Math.max(liveBytes / 8, 2 * MIB) + 2 * MIB);
+  }
+  expect(garbageSeen).toBeGreaterThan(2 * MIB);
+  hand.now += 1;
+  for (let at = 0; at < 3000; at++) {
+    const request = loading(`key:${at}`);
+    expect(readable(store.serve(request))).toEqual(readable(model.serve(request)));
+  }
+  store.check();
+});
+
+test('memory goes back after mass deletion', () => {
+  const store = makeStore(new Hand());
+  for (let at = 0; at < 100_000; at++) store.serve(storing(`key:${at}`, `"${'v'.repeat(200)}"`));
+  expect(store.stats().reservedBytes).toBeGreaterThan(20 * MIB);
+  for (let at = 0; at < 100_000; at++) if (at % 100 > 0) store.serve(deleting(`key:${at}`));
+  maintainAll(store);
+  store.check();
+  expect(store.stats().reservedBytes).toBeLessThan(6 * MIB);
+  for (let at = 0; at < 100_000; at += 100) store.serve(deleting(`key:${at}`));
+  expect(store.stats()).toMatchObject({ records: 0, liveBytes: 0, indexBytes: 0 });
+  expect(store.stats().reservedBytes).toBeLessThanOrEqual(3 * MIB);
+  store.check();
+});
+
+test('a value of 16 MiB and an empty key space around it take no more than they need', () => {
+  const store = makeStore(new Hand());
+  const text = `"${'v'.repeat(16 * MIB - 2)}"`;
+  expect(valueOf(store.serve(storing('big', text)))).toBe(text);
+  expect(valueOf(store.serve(loading('big')))).toBe(text);
+  expect(store.stats().reservedBytes).toBeLessThan(17 * MIB);
+  store.serve(storing('big', '""'));
+  expect(store.stats().reservedBytes).toBeLessThan(2 * MIB);
+  expect(valueOf(store.serve(loading('big')))).toBe('""');
+  store.check();
+});
+
+test('a record that shrinks to less than half gives its block up', () => {
+  const store = makeStore(new Hand());
+  store.serve(storing('key', `"${'v'.repeat(4000)}"`));
+  store.serve(storing('key', `"${'v'.repeat(1900)}"`));
+  expect(store.stats().liveBytes).toBeLessThan(2000);
+  store.check();
+});
+
+test('an expired record is not served at its deadline, nor listed, nor counted as a version', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  store.serve(storing('key', '1', SECOND_NS));
+  hand.now += 999_999;
+  expect(valueOf(store.serve(loading('key')))).toBe('1');
+  expect(allKeys(store)).toEqual(['key']);
+  hand.now += 1;
+  expect(allKeys(store)).toEqual([]);
+  expect(store.serve(loading('key'))).toMatchObject({ code: 'KEY_NOT_FOUND' });
+  expect(store.serve(storing('key', '2'))).toMatchObject({ meta: { index: 1, accessedAt: 0 } });
+  store.check();
+});
+
+test('the deadline counts from the last store', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  store.serve(storing('longer', '1', SECOND_NS));
+  store.serve(storing('for good', '1', SECOND_NS));
+  hand.now += 900_000;
+  store.serve(storing('longer', '2', SECOND_NS));
+  store.serve(storing('for good', '2'));
+  hand.now += 900_000;
+  maintainAll(store);
+  expect(allKeys(store).toSorted()).toEqual(['for good', 'longer']);
+  hand.now += 100_000;
+  expect(allKeys(store)).toEqual(['for good']);
+  store.check();
+});
+
+test.each([1n, SECOND_NS, 100n * SECOND_NS, 18_000n * SECOND_NS])(
+  'maintenance frees a record of %d ns within two ticks of its deadline, without its being read',
+  (ttlNs) => {
+    const hand = new Hand();
+    const store = makeStore(hand);
+    hand.now += 123_456;
+    const storedAt = hand.now;
+    store.serve(storing('key', '1', ttlNs));
+    store.serve(storing('lasting', '1', 2n ** 63n - 1n));
+    const ttlUs = Math.ceil(Number(ttlNs) / 1000);
+    for (const share of [0, 0.1, 0.5, 0.9, 0.999]) {
+      hand.now = storedAt + Math.floor(ttlUs * share);
+      maintainAll(store);
+      expect(store.stats().records).toBe(2);
+    }
+    hand.now = storedAt + ttlUs + 2 ** 15;
+    maintainAll(store);
+    expect(store.stats()).toMatchObject({ records: 1, expiring: 1 });
+    store.check();
+  },
+);
+
+test('a storm of records due at once is freed in pieces', () => {
+  const hand = new Hand();
+  let looks = 0;
+  const store = makeStore(hand, {
+    // Each look at the clock takes 100 us, so that a piece of 1 ms is over after ten.
+    clock: () => hand.now + (looks += 100),
+  });
+  for (let at = 0; at < 20_000; at++) store.serve(storing(`key:${at}`, '1', 10n * SECOND_NS));
+  hand.now += 60_000_000;
+  let pieces = 0;
+  let records = store.stats().records;
+  while (store.maintain(1000)) {
+    pieces++;
+    expect(records - store.stats().records).toBeLessThan(1000);
+    records = store.stats().records;
+  }
+  expect(pieces).toBeGreaterThan(20);
+  expect(store.stats().records).toBe(0);
+  store.check();
+});
+
+test('a condition is checked against the record as it is', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  const conditional = (request: Request, condition: Condition): Reply =>
+    store.serve({ ...request, condition } as Request);
+
+  expect(conditional(storing('key', '1'), { ifMatch: '*' })).toMatchObject({
+    code: 'PRECONDITION_FAILED',
+  });
+  const first = conditional(storing('key', '1'), { ifNoneMatch: '*' });
+  if (first.status !== 'ok') throw new Error(first.status);
+  const version = versionOf(first.meta);
+  expect(conditional(storing('key', '2'), { ifNoneMatch: '*' }).status).toBe('failed');
+  expect(conditional(loading('key'), { ifNoneMatch: [version] }).status).toBe('unchanged');
+  expect(conditional(storing('key', '2'), { ifMatch: [version] }).status).toBe('ok');
+  expect(conditional(deleting('key'), { ifMatch: [version] }).status).toBe('failed');
+  expect(conditional(loading('key'), { ifNoneMatch: [version] }).status).toBe('ok');
+  expect(valueOf(store.serve(loading('key')))).toBe('2');
+});
+
+test('a key that is deleted and stored again gets another version, even in the same microsecond', () => {
+  const store = makeStore(new Hand());
+  const versions = new Set<string>();
+  for (let round = 0; round < 10; round++) {
+    const reply = store.serve(storing('key', '1'));
+    if (reply.status === 'ok') versions.add(versionOf(reply.meta));
+    store.serve(deleting('key'));
+  }
+  expect(versions.size).toBe(10);
+});
+
+test('a listing gives each key once that is there throughout, whatever else comes and goes', () => {
+  const store = makeStore(new Hand(), { partitions: 4 });
+  const random = numbers(3);
+  const stay = Array.from({ length: 500 }, (_, at) => `stay:${at}`);
+  for (const name of stay) store.serve(storing(name, '1'));
+  const seen: string[] = [];
+  for (const slice of store.list({ prefix: key('stay:') })) {
+    seen.push(...slice);
+    for (let change = 0; change < 3; change++) {
+      const name = `other:${Math.floor(random() * 5000)}`;
+      store.serve(random() < 0.6 ? storing(name, '"x"') : deleting(name));
+    }
+    maintainAll(store);
+  }
+  expect(seen.toSorted()).toEqual(stay.toSorted());
+  store.check();
+});
+
+test('a listing resumes after the key where it stopped', () => {
+  const store = makeStore(new Hand(), { partitions: 1 });
+  for (let at = 0; at < 300; at++) store.serve(storing(`key:${at}`, '1'));
+  const whole = allKeys(store);
+  expect(new Set(whole).size).toBe(300);
+  for (const at of [0, 1, 150, 298, 299]) {
+    const rest = [...store.list({ prefix: key(''), after: whole[at] })].flat();
+    expect(rest).toEqual(whole.slice(at + 1));
+  }
+});
+
+test('without eviction a full store refuses to grow, and still reads, deletes and overwrites', () => {
+  const store = makeStore(new Hand(), { maxMemoryBytes: 4 * MIB });
+  let stored = 0;
+  while (store.serve(storing(`key:${stored}`, `"${'v'.repeat(500)}"`)).status === 'ok') stored++;
+  expect(stored).toBeGreaterThan(5000);
+  expect(store.serve(storing('new', '"v"'))).toMatchObject({ code: 'MEMORY_FULL' });
+  expect(usedBytes(store)).toBeLessThanOrEqual(4 * MIB + 4096);
+  expect(valueOf(store.serve(loading('key:0')))).toHaveLength(502);
+  expect(store.serve(storing('key:0', `"${'w'.repeat(500)}"`)).status).toBe('ok');
+  store.serve(deleting('key:1'));
+  expect(store.serve(storing('new', `"${'v'.repeat(400)}"`)).status).toBe('ok');
+  store.check();
+});
+
+test.each(EVICTIONS.filter((eviction) => eviction !== 'none'))(
+  'with eviction %s a full store goes on and stays within its bound',
+  (eviction: Eviction) => {
+    const hand = new Hand();
+    const store = makeStore(hand, { maxMemoryBytes: 4 * MIB, eviction });
+    const latest = new Map<string, string>();
+    const random = numbers(11);
+    for (let step = 0; step < 40_000; step++) {
+      hand.now += 100;
+      const name = `key:${Math.floor(random() * 20_000)}`;
+      const text = `"${step}${'v'.repeat(Math.floor(random() * 600))}"`;
+      expect(store.serve(storing(name, text, 3600n * SECOND_NS)).status).toBe('ok');
+      latest.set(name, text);
+      if (step % 4000 === 0) store.check();
+      // An index table that doubles after room was made is the one thing that may pass the bound.
+      expect(usedBytes(store)).toBeLessThanOrEqual(4 * MIB + 4096);
+    }
+    expect(store.stats().evicted).toBeGreaterThan(1000);
+    for (const [name, text] of latest) {
+      expect([text, undefined]).toContain(valueOf(store.serve(loading(name))));
+    }
+    store.check();
+  },
+);
+
+test('eviction lru spares what is used and ttl spares what lasts', () => {
+  for (const eviction of ['lru', 'ttl'] as const) {
+    const hand = new Hand();
+    const store = makeStore(hand, { maxMemoryBytes: 4 * MIB, eviction });
+    for (let at = 0; at < 20_000; at++) {
+      hand.now += 1000;
+      const isKept = at % 200 === 0 && at < 2000;
+      const name = isKept ? `kept:${at}` : `key:${at}`;
+      store.serve(storing(name, `"${'v'.repeat(500)}"`, (isKept ? 10_000n : 1000n) * SECOND_NS));
+      if (eviction === 'lru')
+        for (let kept = 0; kept < 2000; kept += 200) store.serve(loading(`kept:${kept}`));
+    }
+    expect(store.stats().evicted).toBeGreaterThan(10_000);
+    expect(allKeys(store, 'kept:')).toHaveLength(10);
+  }
+});
+
+test('eviction ttl refuses to store where nothing expires', () => {
+  const store = makeStore(new Hand(), { maxMemoryBytes: MIB, eviction: 'ttl' });
+  let stored = 0;
+  while (store.serve(storing(`key:${stored}`, `"${'v'.repeat(500)}"`)).status === 'ok') stored++;
+  expect(stored).toBeGreaterThan(1000);
+  expect(store.stats().evicted).toBe(0);
+});
+
+test('the room for a value larger than many records is made afterwards, within a bound', () => {
+  const hand = new Hand();
+  const store = makeStore(hand, { maxMemoryBytes: 24 * MIB, eviction: 'lru' });
+  for (let at = 0; at < 100_000; at++) store.serve(storing(`key:${at}`, `"${'v'.repeat(200)}"`));
+  expect(store.serve(storing('big', `"${'v'.repeat(8 * MIB)}"`)).status).toBe('ok');
+  expect(usedBytes(store)).toBeLessThanOrEqual(40 * MIB);
+  maintainAll(store);
+  expect(usedBytes(store)).toBeLessThanOrEqual(24 * MIB);
+  store.check();
+});
+
+function usedBytes(store: Store): number {
+  return store.stats().liveBytes + store.stats().indexBytes;
+}

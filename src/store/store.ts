@@ -1,0 +1,353 @@
+/** The store of a node: all its records, in memory, and what can be done with them. */
+
+import type { Clock } from '../clock.ts';
+import { failure, type Failure } from '../errors.ts';
+import { keyText, partitionOf, type Key } from '../key.ts';
+import { VALUE_BYTES_MAX } from '../limits.ts';
+import { Arena, WORD_BYTES, type BlockAddress } from './arena.ts';
+import { checkStore } from './check.ts';
+import { Compactor } from './compactor.ts';
+import { brokenCondition, preconditionFailed } from './condition.ts';
+import { Evictor, type Eviction } from './eviction.ts';
+import { ExpiryWheel } from './expiry-wheel.ts';
+import { isLive } from './expiry.ts';
+import { KeyHash } from './hash.ts';
+import { KeyIndex } from './key-index.ts';
+import { Records, recordWords } from './records.ts';
+import {
+  NO_META,
+  type DeleteRequest,
+  type Engine,
+  type Lister,
+  type ListQuery,
+  type Meta,
+  type NodeRef,
+  type Reply,
+  type Request,
+  type StoreRequest,
+} from './request.ts';
+import { select } from './select.ts';
+
+/** Fewest hash tables: where there are fewer partitions, each has several, so that none is large. */
+const SHARDS_MIN = 16_384;
+
+/** Words of compaction that one request may cause: 64 KiB. */
+const COMPACTION_WORDS_PER_REQUEST = 8192;
+
+/** Records that one request may evict; the rest of a large value's room is made afterwards. */
+const EVICTIONS_PER_REQUEST = 64;
+
+/** Steps of maintenance between two looks at the clock. */
+const STEPS_PER_LOOK = 16;
+
+export interface StoreOptions {
+  /** What replies name as the node that served them. */
+  readonly node: NodeRef;
+  readonly clock: Clock;
+  /** How many partitions the space of keys has. */
+  readonly partitions: number;
+  /** Bound of records and indexes together; 0 for none. */
+  readonly maxMemoryBytes: number;
+  readonly eviction: Eviction;
+  /** Gives numbers from 0 to 1, 1 excluded. */
+  readonly random: () => number;
+}
+
+export interface StoreStats {
+  readonly records: number;
+  /** Records that expire. */
+  readonly expiring: number;
+  /** Records with their headers and padding. */
+  readonly liveBytes: number;
+  readonly indexBytes: number;
+  /** Dead records whose memory is not won back yet. */
+  readonly garbageBytes: number;
+  /** Memory for records taken from the system: live, garbage and free. */
+  readonly reservedBytes: number;
+  /** Records evicted since the start. */
+  readonly evicted: number;
+}
+
+/**
+ * Serves requests at once. Memory for records lies outside the JavaScript heap; what cannot be done
+ * within a request, `maintain` does in pieces: it must be called every few milliseconds.
+ */
+export class Store implements Engine, Lister {
+  readonly #options: StoreOptions;
+  readonly #arena = new Arena();
+  readonly #records = new Records(this.#arena);
+  readonly #hash: KeyHash;
+  readonly #shardsPerPartition: number;
+  readonly #index: KeyIndex;
+  readonly #wheel: ExpiryWheel;
+  readonly #evictor: Evictor;
+  readonly #compactor: Compactor;
+  #lastCreation = 0;
+  #evicted = 0;
+  /** Words that became garbage and were not paid for. */
+  #freedWords = 0;
+
+  constructor(options: StoreOptions) {
+    const { partitions, clock, eviction, random } = options;
+    this.#options = options;
+    this.#hash = new KeyHash(random() * 2 ** 32, random() * 2 ** 32);
+    this.#shardsPerPartition = 2 ** Math.max(0, Math.ceil(Math.log2(SHARDS_MIN / partitions)));
+    this.#index = new KeyIndex(partitions * this.#shardsPerPartition, this.#records);
+    this.#wheel = new ExpiryWheel(this.#records, clock());
+    this.#evictor = new Evictor(eviction, this.#records, this.#index, this.#wheel, random);
+    this.#compactor = new Compactor(this.#arena, this.#records, (from, to) =>
+      this.#moved(from, to),
+    );
+  }
+
+  serve(request: Request): Reply {
+    const now = this.#options.clock();
+    const hash = this.#hash.hash(request.key);
+    const shard = this.#shardOf(request.key, hash);
+    let address = this.#index.find(shard, hash, request.key);
+    if (address !== 0 && !isLive(this.#records.deadline(address), now)) {
+      this.#remove(address, shard, hash);
+      address = 0;
+    }
+    switch (request.action) {
+      case 'store':
+        return this.#compacted(this.#store(request, address, shard, hash, now));
+      case 'delete':
+        return this.#compacted(this.#delete(request, address, shard, hash));
+      default:
+        return this.#read(request, address, now);
+    }
+  }
+
+  *list({ prefix, after }: ListQuery): Generator<Key[]> {
+    const first = after === undefined ? 0 : this.#shardOf(after, this.#hash.hash(after));
+    for (let shard = first; shard < this.#index.shards; shard++) {
+      const now = this.#options.clock();
+      const keys: Key[] = [];
+      let seen = 0;
+      for (const address of this.#index.addresses(shard)) {
+        seen++;
+        if (!isLive(this.#records.deadline(address), now)) continue;
+        const key = this.#records.key(address);
+        if (!key.startsWith(prefix)) continue;
+        if (shard > first || after === undefined || key > after) keys.push(key);
+      }
+      if (seen > 0) yield keys.toSorted(byBytes);
+    }
+  }
+
+  /**
+   * Does what has become due, for about `budgetUs` microseconds: frees expired records, evicts what a
+   * large value left to evict, compacts.
+   *
+   * @returns whether there is more to do.
+   */
+  maintain(budgetUs: number): boolean {
+    const { clock } = this.#options;
+    const start = clock();
+    let steps = 0;
+    for (const _ of this.#chores(start)) {
+      if (++steps % STEPS_PER_LOOK === 0 && clock() - start >= budgetUs) return true;
+    }
+    this.#freedWords = 0;
+    return false;
+  }
+
+  stats(): StoreStats {
+    return {
+      records: this.#index.entries,
+      expiring: this.#wheel.size,
+      liveBytes: this.#arena.liveBytes,
+      indexBytes: this.#index.sizeBytes,
+      garbageBytes: this.#arena.garbageBytes,
+      reservedBytes: this.#arena.reservedBytes,
+      evicted: this.#evicted,
+    };
+  }
+
+  /**
+   * Verifies every invariant of the memory behind this store; takes time in proportion to it.
+   *
+   * @throws Error that says which does not hold.
+   */
+  check(): void {
+    checkStore(this.#arena, this.#records, this.#index, this.#wheel, (key) => {
+      const hash = this.#hash.hash(key);
+      return [this.#shardOf(key, hash), hash];
+    });
+  }
+
+  *#chores(now: number): Generator<void> {
+    for (const address of this.#wheel.due(now)) {
+      if (address !== 0) this.#drop(address);
+      yield;
+    }
+    while (this.#overBytes(0) > 0 && this.#evictOne(0)) yield;
+    while (this.#compactor.isBehind && this.#compactor.step() > 0) yield;
+  }
+
+  #read(
+    request: Exclude<Request, { action: 'store' | 'delete' }>,
+    address: BlockAddress,
+    now: number,
+  ): Reply {
+    if (address === 0) return missing(request);
+    const { node } = this.#options;
+    if (request.action === 'load' && request.condition !== undefined) {
+      const meta = this.#records.meta(address);
+      const broken = brokenCondition(request.condition, meta);
+      if (broken === 'ifMatch') return preconditionFailed(request, meta);
+      if (broken === 'ifNoneMatch') {
+        this.#records.touch(address, now);
+        return { status: 'unchanged', node, meta };
+      }
+    }
+    const whole = this.#records.value(address);
+    const value = request.action === 'load' ? whole : select(request, whole);
+    if ('status' in value) return value;
+    this.#records.touch(address, now);
+    return { status: 'ok', node, meta: this.#records.meta(address), value };
+  }
+
+  #store(
+    request: StoreRequest,
+    address: BlockAddress,
+    shard: number,
+    hash: number,
+    now: number,
+  ): Reply {
+    const before = address === 0 ? undefined : this.#records.meta(address);
+    if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
+    const meta: Meta = {
+      index: (before?.index ?? 0) + 1,
+      ttlNs: request.ttlNs,
+      accessedAt: before?.accessedAt ?? 0,
+      createdAt: before?.createdAt ?? this.#creationTime(now),
+      updatedAt: now,
+    };
+    if (!this.#makeRoom(request, address) || !this.#write(request, address, shard, hash, meta)) {
+      return memoryFull(request);
+    }
+    return { status: 'ok', node: this.#options.node, meta, value: request.value };
+  }
+
+  /** Writes a record, over the one at `address` or anew; false if the arena has no address left. */
+  #write(
+    { key, value }: StoreRequest,
+    address: BlockAddress,
+    shard: number,
+    hash: number,
+    meta: Meta,
+  ): boolean {
+    const isWaiting = address !== 0 && this.#records.expires(address);
+    if (isWaiting) this.#wheel.remove(address);
+    let written = address;
+    if (address === 0 || !this.#records.overwrite(address, value, meta)) {
+      written = this.#records.create(key, shard, value, meta);
+      if (written === 0) {
+        if (isWaiting) this.#wheel.add(address);
+        return false;
+      }
+      if (address === 0) this.#index.add(shard, hash, written);
+      else {
+        this.#index.replace(shard, hash, address, written);
+        this.#free(address);
+      }
+    }
+    if (meta.ttlNs !== 0n) this.#wheel.add(written);
+    return true;
+  }
+
+  #delete(request: DeleteRequest, address: BlockAddress, shard: number, hash: number): Reply {
+    if (request.condition !== undefined) {
+      const before = address === 0 ? undefined : this.#records.meta(address);
+      if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
+    }
+    if (address !== 0) this.#remove(address, shard, hash);
+    return { status: 'ok', node: this.#options.node, meta: NO_META, value: undefined };
+  }
+
+  /** Evicts until a new value has room; false if it gets none. */
+  #makeRoom({ key, value, ttlNs }: StoreRequest, address: BlockAddress): boolean {
+    if (this.#options.maxMemoryBytes === 0) return true;
+    const size = recordWords(key.length, value.end - value.start, ttlNs !== 0n);
+    const growth = (size - (address === 0 ? 0 : this.#records.sizeWords(address))) * WORD_BYTES;
+    if (growth <= 0) return true;
+    for (let evictions = 0; this.#overBytes(growth) > 0; evictions++) {
+      if (evictions === EVICTIONS_PER_REQUEST) return this.#overBytes(growth) <= VALUE_BYTES_MAX;
+      if (!this.#evictOne(address)) return false;
+    }
+    return true;
+  }
+
+  /** By how much the bound on memory would be passed with `growthBytes` more. */
+  #overBytes(growthBytes: number): number {
+    const { maxMemoryBytes } = this.#options;
+    if (maxMemoryBytes === 0) return 0;
+    return this.#arena.liveBytes + this.#index.sizeBytes + growthBytes - maxMemoryBytes;
+  }
+
+  #evictOne(spared: BlockAddress): boolean {
+    const victim = this.#evictor.choose(spared);
+    if (victim === 0) return false;
+    this.#drop(victim);
+    this.#evicted++;
+    return true;
+  }
+
+  /** Removes a record of which only the address is known. */
+  #drop(address: BlockAddress): void {
+    const hash = this.#hash.hash(this.#records.key(address));
+    this.#remove(address, this.#records.shard(address), hash);
+  }
+
+  #remove(address: BlockAddress, shard: number, hash: number): void {
+    if (this.#records.expires(address)) this.#wheel.remove(address);
+    this.#index.remove(shard, hash, address);
+    this.#free(address);
+  }
+
+  #free(address: BlockAddress): void {
+    this.#freedWords += this.#records.sizeWords(address);
+    this.#records.free(address);
+  }
+
+  /** Pays for the garbage that a write made, when its reply is there and lies in no record. */
+  #compacted(reply: Reply): Reply {
+    this.#compactor.pay(this.#freedWords, COMPACTION_WORDS_PER_REQUEST);
+    this.#freedWords = 0;
+    return reply;
+  }
+
+  /** Follows a record that compaction has copied. */
+  #moved(from: BlockAddress, to: BlockAddress): void {
+    const hash = this.#hash.hash(this.#records.key(to));
+    this.#index.replace(this.#records.shard(to), hash, from, to);
+    if (this.#records.expires(to)) this.#wheel.move(from, to);
+  }
+
+  /** A time that no other record was created at: it names the record's versions. */
+  #creationTime(now: number): number {
+    this.#lastCreation = Math.max(now, this.#lastCreation + 1);
+    return this.#lastCreation;
+  }
+
+  /** The hash table of a key: its partition's, or one of its partition's. */
+  #shardOf(key: Key, hash: number): number {
+    const part = Math.floor((hash / 2 ** 32) * this.#shardsPerPartition);
+    return partitionOf(key, this.#options.partitions) * this.#shardsPerPartition + part;
+  }
+}
+
+function byBytes(a: Key, b: Key): number {
+  return a < b ? -1 : 1;
+}
+
+function missing({ action, key }: Request): Failure {
+  const text = keyText(key);
+  return failure('KEY_NOT_FOUND', `unable to ${action} ${text} key, ${text} does not exist`);
+}
+
+function memoryFull({ key }: StoreRequest): Failure {
+  return failure('MEMORY_FULL', `unable to store ${keyText(key)} key, the memory is full`);
+}
