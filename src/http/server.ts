@@ -24,6 +24,7 @@ import {
 } from '../limits.ts';
 import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from './answer.ts';
 import type { Api } from './api.ts';
+import { oneByOne } from './pipeline.ts';
 import { methodsOf, routeOf } from './route.ts';
 
 /** How often a closing server looks for connections that have become idle. */
@@ -42,6 +43,10 @@ interface Patience {
   readonly idleMs: number;
 }
 
+interface HttpServerOptions {
+  readonly patience?: Patience;
+}
+
 const PATIENCE: Patience = {
   headersMs: HEADERS_TIMEOUT_MS,
   requestMs: REQUEST_TIMEOUT_MS,
@@ -51,12 +56,12 @@ const PATIENCE: Patience = {
 export class HttpServer {
   readonly #server: Server;
 
-  constructor(api: Api, patience = PATIENCE) {
-    const handle = (req: IncomingMessage, res: ServerResponse): void => {
+  constructor(api: Api, { patience = PATIENCE }: HttpServerOptions = {}) {
+    const handle = oneByOne((req, res) => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
       api.handle(req, res);
-    };
+    });
     this.#server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: patience.headersMs,
