@@ -18,13 +18,16 @@ export function oneByOne(handle: Handler): Handler {
       return;
     }
     const { socket } = req;
-    waiting.set(socket, (waiting.get(socket) ?? 0) + 1);
-    // No more than what one read brought is kept.
-    socket.pause();
+    const count = (change: number): number => {
+      const sum = (waiting.get(socket) ?? 0) + change;
+      waiting.set(socket, sum);
+      return sum;
+    };
+    count(+1);
+    // What one read brought is kept, no more. Node reads on after each request; this comes later.
+    process.nextTick(() => count(0) > 0 && socket.pause());
     res.once('socket', () => {
-      const left = (waiting.get(socket) ?? 0) - 1;
-      waiting.set(socket, left);
-      if (left === 0) socket.resume();
+      if (count(-1) === 0) socket.resume();
       handle(req, res);
     });
   };
