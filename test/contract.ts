@@ -34,7 +34,7 @@ interface RecordDocument {
 }
 
 /** Expects a record document with its members in order; returns it. */
-export function expectRecord(answer: Answer): RecordDocument {
+function expectRecord(answer: Answer): RecordDocument {
   expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/json' } });
   expect(answer.headers['content-length']).toBe(String(answer.bytes.length));
   expect(answer.text.endsWith('}\n')).toBe(true);

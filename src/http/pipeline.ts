@@ -23,7 +23,7 @@ export function oneByOne(handle: Handler): Handler {
       waiting.set(socket, sum);
       return sum;
     };
-    count(+1);
+    count(1);
     // What one read brought is kept, no more. Node reads on after each request; this comes later.
     process.nextTick(() => count(0) > 0 && socket.pause());
     res.once('socket', () => {
