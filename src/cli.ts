@@ -23,6 +23,10 @@ environment variable: -client-addr is MEMHASHD_CLIENT_ADDR. The flag goes before
 SIGTERM and SIGINT finish what is running and stop; a second one stops at once.
 `;
 
+// Whoever read the output may be gone.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
 try {
   const config = parseFlags(FLAGS, process.argv.slice(2), process.env);
   if (config === 'help') process.stdout.write(HELP);
@@ -36,15 +40,18 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog();
-  const node = await Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
+  const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'stopping');
-    void node.close().then(() => log.info('stopped'));
+    const stopping = starting.then((node) => node.close());
+    // A start that fails is reported below.
+    stopping.then(() => log.info('stopped')).catch(() => {});
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
+  await starting;
 }
 
 function version(): string {

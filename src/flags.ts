@@ -44,11 +44,14 @@ export function parseFlags<Set extends Flags>(
   const given = new Map<string, string>();
   const rest = argv.values();
   for (const argument of rest) {
-    const [, name = '', inline] = /^--?([a-z][^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+    const [, name = '', inline] = /^--?([a-z][\w-]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (name === 'help' || name === 'h') return 'help';
     if (name === 'version') return 'version';
-    if (name === '') throw new UsageError(`unexpected argument ${argument}: flags start with -`);
-    const flag = flags[name];
+    if (name === '') {
+      const written = JSON.stringify(argument);
+      throw new UsageError(`unexpected argument ${written}: -help lists the flags`);
+    }
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) throw new UsageError(`unknown flag -${name}; -help lists the flags`);
     const text = inline ?? rest.next().value;
     if (text === undefined) throw new UsageError(`-${name} needs a value, ${flag.placeholder}`);

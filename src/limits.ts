@@ -39,6 +39,9 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** Time without progress, reading or writing, after which a connection is closed. */
 export const IDLE_TIMEOUT_MS = 75_000;
 
+/** Time that a client gets to read why its connection is being closed. */
+export const LINGER_MS = 1000;
+
 /** Time that a closing node gives to what it is still answering. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 

@@ -11,5 +11,8 @@ export function createLog(): Log {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, destination({ fd: 2, sync: true }));
+  const output = destination({ fd: 2, sync: true });
+  // A full disk or a closed pipe behind the log is no reason to lose the records.
+  output.on('error', () => {});
+  return pino(options, output);
 }

@@ -64,10 +64,15 @@ export function sendFailure(res: ServerResponse, problem: Failure, headers: stri
   sendText(res, httpStatus(problem.code), 'application/problem+json', text, headers);
 }
 
+/** The failure of a request for a path where nothing is. */
+export function routeNotFound(target: string): Failure {
+  return failure('ROUTE_NOT_FOUND', `there is nothing at ${target}`);
+}
+
 /** The failure of a request with a method that is not among `methods`, and its `Allow` header. */
 export function methodNotAllowed(method: string, methods: readonly string[]): [Failure, string[]] {
   const allow = methods.join(', ');
-  const detail = `${method} is not served here, only ${allow}`;
+  const detail = `${method} is not served here (Allow: ${allow})`;
   return [failure('METHOD_NOT_ALLOWED', detail), ['Allow', allow]];
 }
 

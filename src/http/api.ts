@@ -5,11 +5,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { failure, isFailure, type Failure } from '../errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../limits.ts';
 import type { Engine, Lister, NodeRef, Request } from '../store/request.ts';
-import { methodNotAllowed, sendFailure, sendJson, sendReply } from './answer.ts';
+import { methodNotAllowed, routeNotFound, sendFailure, sendJson, sendReply } from './answer.ts';
 import { BodyReceiver } from './body.ts';
 import { sendListing } from './listing.ts';
 import { acceptsJson } from './negotiate.ts';
 import { parseRequest } from './parse.ts';
+import { parseQuery } from './query.ts';
 import { methodsOf, routeOf, type RecordRoute } from './route.ts';
 
 /** What the API is in front of. */
@@ -41,13 +42,13 @@ export class Api {
   }
 
   #dispatch(req: IncomingMessage, res: ServerResponse): void | Promise<void> {
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      return sendFailure(res, failure('MALFORMED_REQUEST', 'the Host header is missing'));
+    }
     const target = req.url ?? '';
     const route = routeOf(target);
     if (route === undefined) {
-      return sendFailure(res, failure('ROUTE_NOT_FOUND', `there is nothing at ${target}`));
-    }
-    if (req.headers.host === undefined && req.httpVersion === '1.1') {
-      return sendFailure(res, failure('MALFORMED_REQUEST', 'the Host header is missing'));
+      return sendFailure(res, routeNotFound(target));
     }
     const method = req.method ?? '';
     const methods = methodsOf(route);
@@ -59,6 +60,8 @@ export class Api {
     if ('segment' in route) return this.#handleRecord(req, res, route);
     const { backend } = this.#options;
     if (route.name === 'keys') return sendListing(res, backend, route.query);
+    const parameters = parseQuery(route.query, []);
+    if (isFailure(parameters)) return sendFailure(res, parameters);
     return sendJson(res, backend.nodes());
   }
 

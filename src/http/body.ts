@@ -8,6 +8,7 @@ import { BODIES_IN_FLIGHT_BYTES_MAX } from '../limits.ts';
 /** Collects bodies of at most `maxBytes` each. */
 export class BodyReceiver {
   readonly #maxBytes: number;
+  /** The bytes of all bodies on their way: as announced or, where that is more, as received. */
   #inFlightBytes = 0;
 
   constructor(maxBytes: number) {
@@ -20,47 +21,44 @@ export class BodyReceiver {
    * dropped, so that the client gets to see the answer.
    */
   receive(req: IncomingMessage, res: ServerResponse, done: (body: Buffer | Failure) => void): void {
-    const announced = Number(req.headers['content-length'] ?? 0);
-    const refusal = this.#refusal(announced);
-    if (refusal !== undefined) {
-      // Without its 100 the client may send the next request or the body: only a close is clear.
-      if (req.headers.expect !== undefined) res.shouldKeepAlive = false;
-      done(refusal);
-      return;
-    }
-    if (req.headers.expect !== undefined) res.writeContinue();
-
-    let chunks: Buffer[] = [];
-    let reservedBytes = announced;
+    const isAwaitingContinue = req.headers.expect !== undefined && req.httpVersion !== '1.0';
+    let chunks: Buffer[] | undefined = [];
     let receivedBytes = 0;
-    let isDone = false;
-    this.#inFlightBytes += reservedBytes;
-    const finish = (outcome: Buffer | Failure | undefined): void => {
-      if (isDone) return;
-      isDone = true;
-      chunks = [];
+    let reservedBytes = 0;
+
+    const finish = (outcome?: Buffer | Failure): void => {
+      if (chunks === undefined) return;
+      chunks = undefined;
       this.#inFlightBytes -= reservedBytes;
       if (outcome !== undefined) done(outcome);
     };
+    const reserve = (bodyBytes: number): void => {
+      const extraBytes = Math.max(0, bodyBytes - reservedBytes);
+      const refusal = this.#refusal(bodyBytes, extraBytes);
+      if (refusal === undefined) {
+        reservedBytes += extraBytes;
+        this.#inFlightBytes += extraBytes;
+        return;
+      }
+      // Without its 100 the client may send the body or the next request: only a close is clear.
+      if (isAwaitingContinue) res.shouldKeepAlive = false;
+      finish(refusal);
+    };
+
+    reserve(Number(req.headers['content-length'] ?? 0));
+    if (chunks === undefined) return;
+    if (isAwaitingContinue) res.writeContinue();
     req.on('data', (chunk: Buffer) => {
-      if (isDone) return;
-      chunks.push(chunk);
       receivedBytes += chunk.length;
-      const extraBytes = Math.max(0, receivedBytes - reservedBytes);
-      if (extraBytes === 0) return;
-      const tooMuch = this.#refusal(receivedBytes, extraBytes);
-      if (tooMuch !== undefined) finish(tooMuch);
-      reservedBytes += isDone ? 0 : extraBytes;
-      this.#inFlightBytes += isDone ? 0 : extraBytes;
+      chunks?.push(chunk);
+      if (receivedBytes > reservedBytes) reserve(receivedBytes);
     });
-    req.on('end', () => {
-      const [first] = chunks;
-      finish(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
-    });
-    req.on('close', () => finish(undefined));
+    req.on('end', () => finish(chunks?.length === 1 ? chunks[0] : Buffer.concat(chunks ?? [])));
+    req.on('close', () => finish());
   }
 
-  #refusal(bodyBytes: number, extraBytes = bodyBytes): Failure | undefined {
+  /** Why there is no room for a body of `bodyBytes`, of which `extraBytes` are not reserved yet. */
+  #refusal(bodyBytes: number, extraBytes: number): Failure | undefined {
     if (bodyBytes > this.#maxBytes) {
       return failure('BODY_TOO_LARGE', `a body has at most ${this.#maxBytes} bytes`);
     }

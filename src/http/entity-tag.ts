@@ -33,12 +33,14 @@ export function conditionOf(headers: IncomingHttpHeaders): Condition | Failure |
 function parseVersions(text: string, comparison: 'strong' | 'weak'): Versions | null {
   if (text.trim() === '*') return '*';
   const versions: string[] = [];
-  const entityTagPattern = /[\t ]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[\t ]*(,|$)/y;
+  // Elements may be empty (RFC 9110 §5.6.1.2), so any number of commas stands between two tags.
+  const list = text.replace(/^[\t ,]+/, '');
+  const element = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[\t ]*(?:,[\t ,]*|$)/y;
   for (let tags = 0; tags < ENTITY_TAGS_MAX; tags++) {
-    const match = entityTagPattern.exec(text);
+    const match = element.exec(list);
     if (match === null) return null;
     if (match[1] === undefined || comparison === 'weak') versions.push(match[2] ?? '');
-    if (match[3] === '') return versions;
+    if (element.lastIndex === list.length) return versions;
   }
   return null;
 }

@@ -88,12 +88,15 @@ async function sendPage(
   res.end(body, 'latin1');
 }
 
-/** Writes all keys, a chunk at a time, no faster than the client reads. */
+/**
+ * Writes all keys, a chunk at a time, no faster than the client reads. Node sends the head with the
+ * first piece, with a `Content-Length` where that is the only one.
+ */
 async function streamKeys(
   res: ServerResponse,
   slices: Iterable<Key[]> | AsyncIterable<Key[]>,
 ): Promise<void> {
-  res.writeHead(200, ['Content-Type', 'application/json']);
+  res.setHeader('Content-Type', 'application/json');
   if (res.req.method === 'HEAD') {
     res.end();
     return;

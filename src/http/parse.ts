@@ -29,6 +29,8 @@ export function parseRequest(
   if (typeof key !== 'string') return key;
   if (route.name === 'index') return parseIndexRequest(req, key, route.query);
   if (route.name === 'item') return parseItemRequest(req, key, route.query);
+  const parameters = parseQuery(route.query, []);
+  if (isFailure(parameters)) return parameters;
   const condition = conditionOf(req.headers);
   if (condition !== undefined && isFailure(condition)) return condition;
   if (req.method === 'DELETE') return { action: 'delete', key, condition };

@@ -19,19 +19,39 @@ import {
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
+  LINGER_MS,
   REQUEST_TIMEOUT_MS,
 } from '../limits.ts';
-import { methodNotAllowed, renderProblem, sendFailure } from './answer.ts';
+import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from './answer.ts';
 import type { Api } from './api.ts';
 import { methodsOf, routeOf } from './route.ts';
 
 /** How often a closing server looks for connections that have become idle. */
 const CLOSE_POLL_MS = 20;
 
+/** How often the server looks for requests that take too long. */
+const TIMEOUT_POLL_MS = 1000;
+
+/** How long a client may take, in milliseconds. */
+interface Patience {
+  /** For the headers of a request. */
+  readonly headersMs: number;
+  /** For a whole request. */
+  readonly requestMs: number;
+  /** Between two signs of life on a connection. */
+  readonly idleMs: number;
+}
+
+const PATIENCE: Patience = {
+  headersMs: HEADERS_TIMEOUT_MS,
+  requestMs: REQUEST_TIMEOUT_MS,
+  idleMs: IDLE_TIMEOUT_MS,
+};
+
 export class HttpServer {
   readonly #server: Server;
 
-  constructor(api: Api) {
+  constructor(api: Api, patience = PATIENCE) {
     const handle = (req: IncomingMessage, res: ServerResponse): void => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
@@ -39,14 +59,16 @@ export class HttpServer {
     };
     this.#server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: IDLE_TIMEOUT_MS,
-      connectionsCheckingInterval: 1000,
+      headersTimeout: patience.headersMs,
+      requestTimeout: patience.requestMs,
+      keepAliveTimeout: patience.idleMs,
+      connectionsCheckingInterval: TIMEOUT_POLL_MS,
       // The API answers this itself: Node's own answer has no body.
       requireHostHeader: false,
     });
-    this.#server.timeout = IDLE_TIMEOUT_MS;
+    this.#server.timeout = patience.idleMs;
+    // Their bytes are limited. Past a limit on their number Node drops headers, conditions too.
+    this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server
       .on('request', handle)
@@ -94,18 +116,21 @@ interface ClientError extends Error {
   readonly code?: string;
   readonly reason?: string;
   readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
 }
 
-/** Answers what the parser could not read, if anybody is listening and no answer has begun. */
-function onClientError(
-  error: ClientError,
-  socket: Duplex & { _httpMessage?: ServerResponse },
-): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || socket._httpMessage?.headersSent) {
-    socket.destroy();
-    return;
-  }
-  refuse(socket, ...clientFailure(error));
+/** A connection as Node keeps it: with the answer that is under way, until it is sent. */
+type Connection = Duplex & { _httpMessage?: ServerResponse | null };
+
+/** Answers what the parser could not read, after the requests before it, and ends the connection. */
+function onClientError(error: ClientError, socket: Connection): void {
+  if (socket.writableEnded) return;
+  const current = socket._httpMessage ?? undefined;
+  if (error.code === 'ECONNRESET' || socket.destroyed) socket.destroy();
+  else if (current === undefined) refuse(socket, ...clientFailure(error));
+  else if (current.req.complete) current.once('finish', () => onClientError(error, socket));
+  else if (current.headersSent) socket.end(() => socket.destroy());
+  else refuse(socket, ...clientFailure(error));
 }
 
 /** The failure that a parser error means, and headers that belong to it. */
@@ -117,12 +142,8 @@ function clientFailure(error: ClientError): [Failure, string[]?] {
       const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
       return [failure('HEADERS_TOO_LARGE', detail)];
     }
-    case 'HPE_INVALID_METHOD': {
-      const line = /^([!#$%&'*+.^`|~\w-]+) (\S+) HTTP\/1\.[01]\r?\n/;
-      const [, method, target] = line.exec(error.rawPacket?.toString('latin1') ?? '') ?? [];
-      if (method === undefined || target === undefined) return malformed(error);
-      return methodNotAllowed(method, methodsOf(routeOf(target)));
-    }
+    case 'HPE_INVALID_METHOD':
+      return unknownMethod(error) ?? malformed(error);
     default:
       return malformed(error);
   }
@@ -134,7 +155,18 @@ function malformed(error: ClientError): [Failure] {
   ];
 }
 
-/** Answers on the bare connection and closes it. */
+/** What a method that the parser does not know gets, if it heads a proper request line. */
+function unknownMethod({ rawPacket, bytesParsed }: ClientError): [Failure, string[]?] | undefined {
+  const packet = rawPacket?.toString('latin1') ?? '';
+  const requestLine = /([!#$%&'*+.^`|~\w-]+) (\S+) HTTP\/1\.[01]\r?\n/y;
+  requestLine.lastIndex = packet.lastIndexOf('\n', bytesParsed) + 1;
+  const [, method, target] = requestLine.exec(packet) ?? [];
+  if (method === undefined || target === undefined) return undefined;
+  const route = routeOf(target);
+  return route === undefined ? [routeNotFound(target)] : methodNotAllowed(method, methodsOf(route));
+}
+
+/** Answers on the bare connection and ends it. */
 function refuse(socket: Duplex, problem: Failure, headers: string[] = []): void {
   const body = `${renderProblem(problem)}\n`;
   const status = httpStatus(problem.code);
@@ -146,5 +178,10 @@ function refuse(socket: Duplex, problem: Failure, headers: string[] = []): void 
     'Connection: close',
   ];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  // Closed at once, the connection would be reset under a client that is still sending, and the
+  // answer lost.
+  socket.resume();
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(linger));
 }

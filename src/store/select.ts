@@ -1,8 +1,7 @@
 /** The part of a value that an `index` or `item` request asks for. */
 
 import { failure, type Failure } from '../errors.ts';
-import { kindOf } from '../json/scan.ts';
-import { findElement, findMember } from '../json/scan.ts';
+import { findElement, findMember, kindOf } from '../json/scan.ts';
 import { keyText } from '../key.ts';
 import type { IndexRequest, ItemRequest, Slice } from './request.ts';
 
