@@ -127,7 +127,7 @@ function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
     valueBytesMax: config['max-value-size'],
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
-  const http = new HttpServer(api, tls);
+  const http = new HttpServer(api, { tls });
   return { transport, cluster, http, maintenance: new Maintenance(store, checks) };
 }
 

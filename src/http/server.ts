@@ -27,6 +27,7 @@ import {
 } from '../limits.ts';
 import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from './answer.ts';
 import type { Api } from './api.ts';
+import { oneByOne } from './pipeline.ts';
 import { methodsOf, routeOf } from './route.ts';
 
 /** How often a closing server looks for connections that have become idle. */
@@ -45,6 +46,11 @@ interface Patience {
   readonly idleMs: number;
 }
 
+interface HttpServerOptions {
+  readonly tls?: TlsMaterial | undefined;
+  readonly patience?: Patience;
+}
+
 const PATIENCE: Patience = {
   headersMs: HEADERS_TIMEOUT_MS,
   requestMs: REQUEST_TIMEOUT_MS,
@@ -55,12 +61,12 @@ export class HttpServer {
   readonly #server: Server | SecureServer;
 
   /** With `tls` the server speaks HTTPS. */
-  constructor(api: Api, tls?: TlsMaterial, patience = PATIENCE) {
-    const handle = (req: IncomingMessage, res: ServerResponse): void => {
+  constructor(api: Api, { tls, patience = PATIENCE }: HttpServerOptions = {}) {
+    const handle = oneByOne((req, res) => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
       api.handle(req, res);
-    };
+    });
     const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: patience.headersMs,
