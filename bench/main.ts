@@ -1,0 +1,66 @@
+/** `npm run bench`: measures, prints a table, and keeps the figures as JSON and as charts. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { measureExpiry } from './expiry.ts';
+import { measureHttp } from './http.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
+import type { Effort, Section } from './section.ts';
+import type { Series } from './series.ts';
+import { soak } from './soak.ts';
+import { measureStore } from './store.ts';
+import { renderChart } from './svg.ts';
+import { renderTable } from './table.ts';
+
+const SECTIONS: Readonly<Record<SectionName, Section>> = {
+  http: measureHttp,
+  store: measureStore,
+  expiry: measureExpiry,
+  soak,
+};
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') process.stdout.write(HELP);
+  else await run(options);
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function run(options: Options): Promise<void> {
+  const machine = describeMachine();
+  const date = new Date().toISOString();
+  const startedAt = performance.now();
+  const effort: Effort = {
+    pick: (full, quick) => (options.isQuick ? quick : full),
+    progress: (text) => {
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(4);
+      process.stderr.write(`${seconds} s  ${text}\n`);
+    },
+    soakMinutes: options.soakMinutes,
+  };
+  const series: Series[] = [];
+  for (const name of options.sections) series.push(...(await SECTIONS[name](effort)));
+
+  process.stdout.write(`${describe(machine, options)}\n\n${renderTable(series)}`);
+  const file = options.jsonFile ?? join('bench-results', `${date.replaceAll(':', '-')}.json`);
+  write(file, `${JSON.stringify({ date, quick: options.isQuick, machine, series }, null, 2)}\n`);
+  if (options.chartsDirectory === undefined) return;
+  for (const one of series) {
+    write(join(options.chartsDirectory, `${one.id}.svg`), renderChart(one));
+  }
+}
+
+function describe({ cpu, cores, memoryGib, system, node }: Machine, { isQuick }: Options): string {
+  const effort = isQuick ? 'quick run' : 'full run';
+  return `${cpu}, ${cores} cores, ${memoryGib} GiB, ${system}, Node ${node}; ${effort}`;
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  process.stderr.write(`wrote ${file}\n`);
+}

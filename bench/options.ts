@@ -1,0 +1,70 @@
+/** The arguments of `npm run bench`. */
+
+import { parseArgs } from 'node:util';
+
+/** The sections, in the order in which they run. */
+const SECTION_NAMES = ['http', 'store', 'expiry', 'soak'] as const;
+export type SectionName = (typeof SECTION_NAMES)[number];
+
+export interface Options {
+  readonly sections: readonly SectionName[];
+  readonly isQuick: boolean;
+  readonly soakMinutes: number;
+  /** Where the figures go; undefined for `bench-results/<date>.json`. */
+  readonly jsonFile: string | undefined;
+  /** Where charts are drawn, if any are asked for. */
+  readonly chartsDirectory: string | undefined;
+}
+
+export const HELP = `npm run bench -- [options]
+
+Measures memhashd beside other servers on this machine and prints a table.
+
+  --quick             less of everything, under two minutes; figures are rougher
+  --only SECTION,...  only these of ${SECTION_NAMES.join(', ')}
+  --soak              the soak too; without it, it is left out
+  --soak-minutes N    how long the soak takes, 1 to 1440 (default 10)
+  --json FILE         where the figures go (default bench-results/<date>.json)
+  --charts DIRECTORY  draw the charts there, as SVG
+  --help              print this text
+`;
+
+/**
+ * Reads the arguments.
+ *
+ * @throws Error with a message for the user.
+ */
+export function parseOptions(argv: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      soak: { type: 'boolean', default: false },
+      'soak-minutes': { type: 'string', default: '10' },
+      json: { type: 'string' },
+      charts: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const soakMinutes = Number(values['soak-minutes']);
+  if (!(soakMinutes >= 1 && soakMinutes <= 1440)) {
+    throw new Error('--soak-minutes takes a number from 1 to 1440');
+  }
+  const named = values.only?.split(',').map(sectionName);
+  const usual = SECTION_NAMES.filter((name) => name !== 'soak');
+  return {
+    sections: [...new Set([...(named ?? usual), ...(values.soak ? ['soak' as const] : [])])],
+    isQuick: values.quick,
+    soakMinutes,
+    jsonFile: values.json,
+    chartsDirectory: values.charts,
+  };
+}
+
+function sectionName(text: string): SectionName {
+  const name = SECTION_NAMES.find((known) => known === text);
+  if (name === undefined) throw new Error(`--only takes ${SECTION_NAMES.join(', ')}, not ${text}`);
+  return name;
+}

@@ -1,0 +1,72 @@
+/** A node on which many records become due in the same instant while it serves requests. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { systemClock } from '../../src/clock.ts';
+import { Api } from '../../src/http/api.ts';
+import { HttpServer } from '../../src/http/server.ts';
+import { Maintenance } from '../../src/maintenance.ts';
+import { HoldableClock } from '../holdable-clock.ts';
+import { nextCommand, report, workerParameters } from '../processes.ts';
+import { KeySource, valueOf } from '../records.ts';
+import { createStore, SELF } from '../subjects.ts';
+
+export interface StormParameters {
+  /** Records that stay. */
+  readonly records: number;
+  /** Records that are due together, */
+  readonly stormRecords: number;
+  /** so long after the command that prepares them. */
+  readonly dueAfterMs: number;
+}
+
+/** The first message, when the node serves requests. */
+export interface StormReady {
+  readonly port: number;
+}
+
+/** The last message, when all that was due is freed; an empty one says that it is prepared. */
+export interface StormResult {
+  readonly freedAfterMs: number;
+}
+
+const POLL_MS = 1;
+
+const { records, stormRecords, dueAfterMs } = workerParameters() as StormParameters;
+const clock = new HoldableClock();
+const store = createStore(clock.now);
+const keys = new KeySource();
+fill(0, records, 0n);
+const maintenance = new Maintenance(store, false);
+const http = new HttpServer(
+  new Api({
+    backend: {
+      serve: store.serve.bind(store),
+      list: store.list.bind(store),
+      nodes: () => [SELF],
+    },
+    valueBytesMax: 1e6,
+    onDefect: (error) => process.stderr.write(`${String(error)}\n`),
+  }),
+);
+const { port } = await http.listen({ host: '127.0.0.1', port: 0 });
+report({ port } satisfies StormReady);
+
+await nextCommand();
+const dueUs = clock.hold() + dueAfterMs * 1000;
+fill(records, stormRecords, BigInt(dueAfterMs) * 1_000_000n);
+clock.release();
+report({});
+await delay((dueUs - systemClock()) / 1000);
+while (store.stats().expiring > 0) await delay(POLL_MS);
+report({ freedAfterMs: (systemClock() - dueUs) / 1000 } satisfies StormResult);
+await nextCommand();
+await http.close();
+maintenance.stop();
+store.check();
+
+function fill(from: number, count: number, ttlNs: bigint): void {
+  for (let n = from; n < from + count; n++) {
+    store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs });
+  }
+}
