@@ -22,7 +22,7 @@ beforeAll(async () => {
           ? { status: 'ok', node, meta, value: { bytes: value, start: 0, end: value.length } }
           : failure('INTERNAL_ERROR', 'only loads are served here'),
       list: () => [],
-      nodes: () => [node],
+      nodes: () => [],
     },
     valueBytesMax: value.length,
     onDefect: (error) => {

@@ -9,7 +9,7 @@ import { Maintenance } from '../../src/maintenance.ts';
 import { HoldableClock } from '../holdable-clock.ts';
 import { nextCommand, report, workerParameters } from '../processes.ts';
 import { KeySource, valueOf } from '../records.ts';
-import { createStore, SELF } from '../subjects.ts';
+import { createStore } from '../subjects.ts';
 
 export interface StormParameters {
   /** Records that stay. */
@@ -42,8 +42,8 @@ const http = new HttpServer(
   new Api({
     backend: {
       serve: store.serve.bind(store),
-      list: store.list.bind(store),
-      nodes: () => [SELF],
+      list: () => [],
+      nodes: () => [],
     },
     valueBytesMax: 1e6,
     onDefect: (error) => process.stderr.write(`${String(error)}\n`),
