@@ -12,8 +12,10 @@ const BODY_BYTES_MAX = 16 * MIB + 64 * 1024;
 const KEPT = JSON.stringify(Array.from({ length: 100 }, (_, n) => `value ${n}`));
 
 let node: NodeProcess;
+let started: string;
 beforeAll(async () => {
   node = await startNode();
+  started = node.stderr();
   await put(node.url, 'kept', KEPT);
 });
 afterEach(async () => {
@@ -256,8 +258,8 @@ describe('connections', () => {
     expect(dataOf(await get(node.url, 'slow'))).toBe('"é"');
   });
 
-  test('5,000 short connections, half of them reset, leave the node as it was', async () => {
-    for (let round = 0; round < 50; round++) {
+  test('2,000 short connections, half of them reset, leave the node as it was', async () => {
+    for (let round = 0; round < 20; round++) {
       const wires = await Promise.all(Array.from({ length: 100 }, () => Wire.open(node.port)));
       for (const [n, wire] of wires.entries()) {
         wire.send(`GET /v1/keys/kept ${HEAD}\r\n`);
@@ -266,6 +268,6 @@ describe('connections', () => {
       }
       await Promise.all(wires.map((wire) => wire.ends()));
     }
-    expect(node.stderr().trim().split('\n')).toHaveLength(1);
+    expect(node.stderr()).toBe(started);
   });
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
       throw error;
     },
   });
-  server = new HttpServer(api, { patience: { headersMs: 200, requestMs: 400, idleMs: 2000 } });
+  server = new HttpServer(api, { patience: { headersMs: 200, requestMs: 400, idleMs: 1500 } });
   ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
 });
 afterAll(() => server.destroy());
