@@ -6,9 +6,9 @@ import { parse } from 'yaml';
 
 import { FLAGS } from '../../src/config.ts';
 import { parseFlags } from '../../src/flags.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { createNetwork } from './network.ts';
-import { NodeProcess } from './node-process.ts';
+import { MemberProcess } from './member-process.ts';
 import type { NodeEntry } from './test-cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -56,8 +56,8 @@ test('the file for TLS turns it on for every node, from a mounted directory', ()
 
 test('the three nodes form one cluster; one that is cut off costs its own keys, and heals', async () => {
   using network = createNetwork(names);
-  const start = (name: string): NodeProcess =>
-    new NodeProcess(network.flags(name, services[name]!.command), network.command(name));
+  const start = (name: string): MemberProcess =>
+    new MemberProcess(network.flags(name, services[name]!.command), network.command(name));
   await using _first = start('node1');
   await using _second = start('node2');
   await using third = start('node3');

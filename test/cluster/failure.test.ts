@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { TestCluster } from './test-cluster.ts';
 
 const THREE = [1, 2, 3];

@@ -1,8 +1,8 @@
 // Nodes find each other, and refuse what does not belong together.
 import { describe, expect, test } from 'vitest';
 
-import { eventually } from './eventually.ts';
-import { freshHost, NodeProcess } from './node-process.ts';
+import { eventually } from '../eventually.ts';
+import { freshHost, MemberProcess } from './member-process.ts';
 import { TestCluster } from './test-cluster.ts';
 
 const [ALL, FIRST] = [[1, 2, 3], [1]];
@@ -147,7 +147,7 @@ describe('refusing', () => {
 
   test('an address of -join where nobody is: exit 1, naming it, after the retries', async () => {
     const host = freshHost();
-    await using node = new NodeProcess(
+    await using node = new MemberProcess(
       ['-server-addr', `${host}:2371`, '-client-addr', `${host}:8001`].concat([
         '-join',
         `${host}:2372`,
@@ -162,7 +162,7 @@ describe('refusing', () => {
 
   test('a name of -join that means no host: exit 1, naming it', async () => {
     const host = freshHost();
-    await using node = new NodeProcess(
+    await using node = new MemberProcess(
       ['-server-addr', `${host}:2371`, '-client-addr', `${host}:8001`].concat([
         '-join',
         'nowhere.invalid:2372',
@@ -175,7 +175,7 @@ describe('refusing', () => {
   });
 
   test('peers would be told an address for every interface: exit 2, naming the flag', async () => {
-    await using node = new NodeProcess(['-server-addr', ':0', '-join', '127.0.0.1:1']);
+    await using node = new MemberProcess(['-server-addr', ':0', '-join', '127.0.0.1:1']);
     expect((await node.exit).code).toBe(2);
     expect(node.stderr).toMatch(/-server-addr :0: -advertise-addr must say where/);
   });
@@ -187,7 +187,7 @@ describe('refusing', () => {
       ['server-addr', cluster.peer(1)],
       ['client-addr', cluster.client(1)],
     ] as const) {
-      await using node = new NodeProcess([
+      await using node = new MemberProcess([
         '-server-addr',
         cluster.peer(2),
         '-client-addr',

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
 import type { Frame } from '../../src/cluster/frame.ts';
 import type { NodeState } from '../../src/cluster/hello.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 import { FakeConnection, fakeHello, FakePeer } from './fake-peer.ts';
 import { TestCluster } from './test-cluster.ts';
 

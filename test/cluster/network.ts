@@ -6,7 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { freshHost, type NodeProcess } from './node-process.ts';
+import { freshHost, type MemberProcess } from './member-process.ts';
 
 const run = promisify(execFile);
 
@@ -19,7 +19,7 @@ export interface Network extends Disposable {
   /** Runs curl somewhere in the network; gives what it prints. */
   curl(name: string, port: number, path: string, ...args: string[]): Promise<string>;
   /** Cuts the host `name`, on which `node` runs, off; or joins it again. */
-  setLink(name: string, node: NodeProcess, state: 'up' | 'down'): void;
+  setLink(name: string, node: MemberProcess, state: 'up' | 'down'): void;
 }
 
 /** Network namespaces where the machine allows them, addresses of the loopback interface elsewhere. */
@@ -99,7 +99,7 @@ class NamespaceNetwork implements Network {
     return stdout;
   }
 
-  setLink(name: string, _node: NodeProcess, state: 'up' | 'down'): void {
+  setLink(name: string, _node: MemberProcess, state: 'up' | 'down'): void {
     ip('-n', this.#namespace(name), 'link', 'set', 'eth0', state);
   }
 
@@ -147,7 +147,7 @@ class LoopbackNetwork implements Network {
     return (await run('curl', ['-sS', '-m', '10', ...args, url])).stdout;
   }
 
-  setLink(_name: string, node: NodeProcess, state: 'up' | 'down'): void {
+  setLink(_name: string, node: MemberProcess, state: 'up' | 'down'): void {
     // Nobody can be cut off here: a process that stands still is the nearest to it.
     node.signal(state === 'up' ? 'SIGCONT' : 'SIGSTOP');
   }

@@ -1,7 +1,7 @@
 /** A cluster of processes, for tests. */
 
-import { eventually } from './eventually.ts';
-import { freshHost, NodeProcess } from './node-process.ts';
+import { eventually } from '../eventually.ts';
+import { freshHost, MemberProcess } from './member-process.ts';
 
 /** A node of `GET /v1/nodes`. */
 export interface NodeEntry {
@@ -33,7 +33,7 @@ interface AnswerBody {
 /** Up to nine nodes with the peer ports 2371, 2372 … and the client ports 8001, 8002 … of one address. */
 export class TestCluster implements AsyncDisposable {
   readonly host = freshHost();
-  readonly nodes: NodeProcess[] = [];
+  readonly nodes: MemberProcess[] = [];
   readonly #flags: readonly string[];
 
   /** `flags` are given to every node. */
@@ -60,15 +60,15 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Node `n`, as it was last started. */
-  node(n: number): NodeProcess {
+  node(n: number): MemberProcess {
     return this.nodes[n - 1]!;
   }
 
   /** Starts node `n` with `-join` for each of `join`. */
-  start(n: number, join: readonly string[], flags: readonly string[] = []): NodeProcess {
+  start(n: number, join: readonly string[], flags: readonly string[] = []): MemberProcess {
     const all = ['-server-addr', this.peer(n), '-client-addr', this.client(n)];
     for (const address of join) all.push('-join', address);
-    const node = new NodeProcess([...all, ...this.#flags, ...flags]);
+    const node = new MemberProcess([...all, ...this.#flags, ...flags]);
     this.nodes[n - 1] = node;
     return node;
   }

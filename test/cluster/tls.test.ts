@@ -8,8 +8,8 @@ import { expect, test } from 'vitest';
 
 import { parseAddress } from '../../src/address.ts';
 import { Certificates, tlsFlags, type Certificate } from './certificates.ts';
-import { eventually } from './eventually.ts';
-import type { NodeProcess } from './node-process.ts';
+import { eventually } from '../eventually.ts';
+import type { MemberProcess } from './member-process.ts';
 import { TestCluster } from './test-cluster.ts';
 
 /** What a node answers over HTTPS to a client that trusts `ca`. */
@@ -35,7 +35,7 @@ function get(
 }
 
 /** Starts node `n` of three that list each other. */
-function start(cluster: TestCluster, n: number, flags: string[]): NodeProcess {
+function start(cluster: TestCluster, n: number, flags: string[]): MemberProcess {
   return cluster.start(n, cluster.peers(3), ['-join-retries', '0', ...flags]);
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { eventually } from './eventually.ts';
+import { eventually } from '../eventually.ts';
 
 const CLI = join(import.meta.dirname, '../../dist/cli.js');
 
@@ -31,7 +31,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-export class NodeProcess implements AsyncDisposable {
+export class MemberProcess implements AsyncDisposable {
   readonly exit: Promise<Exit>;
   readonly #child: ChildProcess;
   #stderr = '';
@@ -42,7 +42,7 @@ export class NodeProcess implements AsyncDisposable {
     this.#child = spawn(program!, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       // The nodes verify their own memory all the while, and die if it is damaged.
-      env: { ...process.env, MEMHASHD_CHECK: '1' },
+      env: { PATH: process.env['PATH'], MEMHASHD_CHECK: '1' },
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
