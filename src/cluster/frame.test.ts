@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { FRAME_BYTES_MAX } from '../limits.ts';
-import { FieldReader, FrameReader, FrameWriter, ProtocolError, type FrameKind } from './frame.ts';
+import { FieldReader } from './field-reader.ts';
+import { FrameReader, FrameWriter, ProtocolError, type FrameKind } from './frame.ts';
 
 interface Sent {
   readonly kind: FrameKind;

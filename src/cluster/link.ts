@@ -11,7 +11,8 @@ import {
 } from '../limits.ts';
 import type { NodeRef, Reply, Request } from '../store/request.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
-import { FieldReader, ProtocolError, type Frame } from './frame.ts';
+import { FieldReader } from './field-reader.ts';
+import { ProtocolError, type Frame } from './frame.ts';
 import { parseHello, parseState, parseTopology, type Hello, type NodeState } from './hello.ts';
 import { readPage, writePageQuery, type KeyPage, type PageQuery } from './page.ts';
 import type { TopologyFacts } from './topology.ts';

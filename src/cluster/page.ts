@@ -3,7 +3,8 @@
 import type { Key } from '../key.ts';
 import { KEY_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../limits.ts';
 import type { Lister, ListQuery } from '../store/request.ts';
-import { FieldReader, ProtocolError, type Frame, type FrameWriter } from './frame.ts';
+import { FieldReader } from './field-reader.ts';
+import { ProtocolError, type Frame, type FrameWriter } from './frame.ts';
 import { Turn } from './turn.ts';
 import { readKey, writeKey } from './wire.ts';
 

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 
 import type { Key } from '../key.ts';
 import type { Condition, Meta, NodeRef, Reply, Request, Slice } from '../store/request.ts';
-import { FieldReader, FrameReader, FrameWriter, ProtocolError } from './frame.ts';
+import { FieldReader } from './field-reader.ts';
+import { FrameReader, FrameWriter, ProtocolError } from './frame.ts';
 import {
   readReply,
   readRequest,

@@ -12,7 +12,8 @@ import {
   type Request,
   type Versions,
 } from '../store/request.ts';
-import { ProtocolError, type FieldReader, type FrameWriter } from './frame.ts';
+import type { FieldReader } from './field-reader.ts';
+import { ProtocolError, type FrameWriter } from './frame.ts';
 
 const ACTIONS = ['load', 'store', 'delete', 'index', 'item'] as const;
 

@@ -3,13 +3,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import {
-  FieldReader,
-  FrameReader,
-  FrameWriter,
-  type Frame,
-  type FrameKind,
-} from '../../src/cluster/frame.ts';
+import { FieldReader } from '../../src/cluster/field-reader.ts';
+import { FrameReader, FrameWriter, type Frame, type FrameKind } from '../../src/cluster/frame.ts';
 import { parseHello, type Hello, type NodeState } from '../../src/cluster/hello.ts';
 import { BEAT_MS } from '../../src/limits.ts';
 import { parseAddress } from '../../src/address.ts';
