@@ -45,7 +45,12 @@ export class TestCluster implements AsyncDisposable {
   static async form(count: number, flags: readonly string[] = []): Promise<TestCluster> {
     const cluster = new TestCluster(flags);
     for (let n = 1; n <= count; n++) cluster.start(n, cluster.peers(count));
-    await cluster.formed();
+    try {
+      await cluster.formed();
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
     return cluster;
   }
 
