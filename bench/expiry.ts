@@ -13,6 +13,7 @@ const STORM_RECORDS = 200_000;
 
 /** The storm comes in the middle of a load that takes twice as long. */
 const STORM_AFTER_MS = 3000;
+const WARM_UP_MS = 1000;
 const CONNECTIONS = 8;
 
 export async function measureExpiry(effort: Effort): Promise<Series[]> {
@@ -23,9 +24,9 @@ async function measureLag({ pick, progress }: Effort): Promise<Series[]> {
   const parameters: LagParameters = {
     records: RECORDS,
     duePerSecond: DUE_PER_SECOND,
-    seconds: pick(60, 8),
+    seconds: pick(60, 6),
   };
-  progress(`expiry: lag, ${parameters.seconds} s after 10 s of preparation`);
+  progress(`expiry: lag, ${parameters.seconds} s after 6 s of preparation`);
   const { lagMs, coreShare } = await runWorker<LagResult>('lag', parameters);
   const note = `a million records that expire, ${DUE_PER_SECOND} due a second`;
   return [
@@ -69,28 +70,36 @@ async function measureStorm({ progress }: Effort): Promise<Series[]> {
     requestsMax: 1_000_000,
     durationMaxMs: 2 * STORM_AFTER_MS,
   };
-  await runWorker<LoadResult>('load', { ...load, durationMaxMs: 1000 });
-  const calm = await runWorker<LoadResult>('load', load);
+  await runWorker<LoadResult>('load', { ...load, durationMaxMs: WARM_UP_MS });
+  const calm = await runWorker<LoadResult>('load', { ...load, durationMaxMs: STORM_AFTER_MS });
   node.tell('prepare');
   await node.next();
-  const [stormy, { freedAfterMs }] = await Promise.all([
+  const [stormy, { freedAfterMs, pauses }] = await Promise.all([
     runWorker<LoadResult>('load', load),
     node.next<StormResult>(),
   ]);
   node.tell('finish');
   await node.end();
-  const rows = [
-    { system: OURS, value: stormy.latencyMs.max },
-    { system: `${OURS}, no storm`, value: calm.latencyMs.max },
-  ];
+  const title = `${STORM_RECORDS / 1000},000 records are due at once, ${CONNECTIONS} connections load`;
   return [
     {
-      id: 'expiry-storm',
-      title: `Longest request while ${STORM_RECORDS / 1000},000 records are due at once`,
+      id: 'expiry-storm-pause',
+      title: `Longest time in which no request is served while ${title}`,
       unit: 'ms',
-      rows,
+      rows: [{ system: OURS, value: pauses.longestMs }],
       bounds: [{ of: 'value', limit: 'at most', bound: 10 }],
-      note: `${CONNECTIONS} connections as fast as they can; all freed after ${freedAfterMs.toFixed(0)} ms`,
+      note: `in the node; all freed after ${freedAfterMs.toFixed(0)} ms`,
+    },
+    {
+      id: 'expiry-storm-request',
+      title: `Longest request while ${title}`,
+      unit: 'ms',
+      rows: [
+        { system: OURS, value: stormy.latencyMs.max },
+        { system: `${OURS}, no storm`, value: calm.latencyMs.max },
+      ],
+      bounds: [],
+      note: 'seen by the clients, with what the machine does besides',
     },
   ];
 }

@@ -21,8 +21,8 @@ export async function measureHttp({ pick, progress }: Effort): Promise<Series[]>
     progress('http: left out, only Linux tells the processor time of a process');
     return [];
   }
-  const rounds = pick(9, 3);
-  const requests = pick(40_000, 15_000);
+  const rounds = pick(15, 3);
+  const requests = pick(20_000, 8000);
   const contestants = await startContestants((command) =>
     progress(`http: ${command} is not installed and not compared with`),
   );

@@ -1,4 +1,4 @@
-/** Working through many operations as a server does: in turns of the event loop, pauses measured. */
+/** Working as a server does, in turns of the event loop, and measuring the pauses. */
 
 import { openSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -26,17 +26,43 @@ export class PauseMeter {
   #longestMs = 0;
   #longestWallMs = 0;
 
-  /** Says that an operation is done. Must be called at least once a turn with `isNewTurn`. */
-  tick(isNewTurn = false): number {
+  /** Says that something is done; `isNewTurn` at least once in each turn of the event loop. */
+  tick(isNewTurn = false): void {
     const now = performance.now();
     const gapMs = now - this.#lastTickMs;
     this.#lastTickMs = now;
     if (gapMs > NOTEWORTHY_MS || isNewTurn) this.#note(gapMs);
-    return now;
   }
 
-  get pauses(): Pauses {
-    return { longestMs: this.#longestMs, longestWallMs: this.#longestWallMs };
+  /** The pauses since the last call; what has gone on since the last tick is no pause. */
+  take(): Pauses {
+    const pauses = { longestMs: this.#longestMs, longestWallMs: this.#longestWallMs };
+    this.#longestMs = 0;
+    this.#longestWallMs = 0;
+    this.#restart();
+    return pauses;
+  }
+
+  /** Does `operation` for 0 to `count` − 1, in turns; returns how long it ran, in milliseconds. */
+  async run(count: number, operation: (n: number) => void): Promise<number> {
+    this.#restart();
+    const startMs = this.#lastTickMs - this.#waitedMs;
+    let turnEndMs = this.#lastTickMs + TURN_MS;
+    for (let n = 0; n < count; n++) {
+      operation(n);
+      this.tick();
+      if (this.#lastTickMs < turnEndMs) continue;
+      await nextTurn();
+      this.tick(true);
+      turnEndMs = this.#lastTickMs + TURN_MS;
+    }
+    this.tick(true);
+    return this.#lastTickMs - this.#waitedMs - startMs;
+  }
+
+  #restart(): void {
+    this.#lastTickMs = performance.now();
+    this.#waitedMs = this.#readWaitedMs();
   }
 
   #note(gapMs: number): void {
@@ -47,26 +73,12 @@ export class PauseMeter {
     this.#longestWallMs = Math.max(this.#longestWallMs, gapMs);
   }
 
-  /** How long this thread was ready to run and did not, since it started. */
+  /**
+   * How long this thread was ready to run and did not, since it started: a machine that others use
+   * too would make any figure. Only Linux tells.
+   */
   #readWaitedMs(): number {
     const length = readSync(this.#waiting, this.#text, 0, this.#text.length, 0);
     return Number(this.#text.toString('latin1', 0, length).split(' ')[1]) / 1e6;
   }
-}
-
-/** Does `operation` for 0 to `count` − 1, in turns; returns the time it took, in milliseconds. */
-export async function inTurns(
-  count: number,
-  meter: PauseMeter,
-  operation: (n: number) => void,
-): Promise<number> {
-  const startMs = meter.tick(true);
-  let turnEndMs = startMs + TURN_MS;
-  for (let n = 0; n < count; n++) {
-    operation(n);
-    if (meter.tick() < turnEndMs) continue;
-    await nextTurn();
-    turnEndMs = meter.tick(true) + TURN_MS;
-  }
-  return performance.now() - startMs;
 }

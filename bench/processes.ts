@@ -69,9 +69,10 @@ export function report(message: object): void {
   process.send?.(message);
 }
 
-/** Waits for the process that started this worker to say something. */
-export async function nextCommand(): Promise<void> {
-  await once(process, 'message');
+/** What the process that started this worker says next. */
+export async function nextCommand(): Promise<unknown> {
+  const [command] = await once(process, 'message');
+  return command;
 }
 
 /** Starts a server that is not ours and waits until it takes connections on `port`. */

@@ -1,22 +1,35 @@
 /** The store in process, without a network: rate, memory and pauses, beside a `Map` and Redis. */
 
-import { isInstalled, runWorker } from './processes.ts';
+import { isInstalled, Worker } from './processes.ts';
 import { redisBytesPerRecord } from './redis-memory.ts';
 import type { Effort } from './section.ts';
-import { OURS, type Bound, type Row, type Series } from './series.ts';
-import type { StoreParameters, StoreResult } from './workers/store.ts';
+import { median, OURS, type Bound, type Row, type Series } from './series.ts';
+import type { SubjectName } from './subjects.ts';
+import type { Filled, Round, StoreParameters } from './workers/store.ts';
 
 const MAP = 'Map of objects';
 const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=12288'];
 
-/** One thing that is measured of each store, and its bounds by millions of records. */
+/** What was measured of one store. */
+interface Result {
+  readonly filled: Filled;
+  readonly rounds: readonly Round[];
+}
+
+/** One thing that is told of each store, and its bounds by millions of records. */
 interface Quantity {
   readonly id: string;
   readonly title: string;
   readonly unit: string;
   readonly bounds: Readonly<Partial<Record<number, readonly Bound[]>>>;
   readonly note?: string;
-  readonly of: (result: StoreResult) => number;
+  readonly of: (result: Result, size: Size) => number;
+}
+
+interface Size {
+  readonly records: number;
+  /** Loads, and stores, of one round. */
+  readonly operations: number;
 }
 
 const QUANTITIES: readonly Quantity[] = [
@@ -25,42 +38,43 @@ const QUANTITIES: readonly Quantity[] = [
     title: 'Random loads and stores, half and half',
     unit: 'k/s',
     bounds: { 1: [{ of: 'ratio', limit: 'at least', bound: 1.3 }] },
-    of: (result) => result.mixedRate / 1000,
+    of: ({ rounds }, { operations }) =>
+      (2 * operations) / median(rounds.map(({ loadMs, storeMs }) => loadMs + storeMs)),
   },
   {
     id: 'load-rate',
     title: 'Random loads',
     unit: 'k/s',
     bounds: {},
-    of: (result) => result.loadRate / 1000,
+    of: ({ rounds }, { operations }) => operations / median(rounds.map(({ loadMs }) => loadMs)),
   },
   {
     id: 'store-rate',
     title: 'Random stores',
     unit: 'k/s',
     bounds: {},
-    of: (result) => result.storeRate / 1000,
+    of: ({ rounds }, { operations }) => operations / median(rounds.map(({ storeMs }) => storeMs)),
   },
   {
     id: 'fill-rate',
     title: 'Filling',
     unit: 'k/s',
     bounds: {},
-    of: (result) => result.fillRate / 1000,
+    of: ({ filled }, { records }) => records / filled.fillMs,
   },
   {
     id: 'fill-pause',
     title: 'Longest pause while filling',
     unit: 'ms',
     bounds: { 10: [{ of: 'value', limit: 'at most', bound: 50 }] },
-    of: (result) => result.fillPauses.longestMs,
+    of: ({ filled }) => filled.pauses.longestMs,
   },
   {
     id: 'steady-pause',
     title: 'Longest pause afterwards, loads and stores of changing size',
     unit: 'ms',
     bounds: { 10: [{ of: 'value', limit: 'at most', bound: 10 }] },
-    of: (result) => result.steadyPauses.longestMs,
+    of: ({ rounds }) => Math.max(...rounds.map(({ pauses }) => pauses.longestMs)),
   },
   {
     id: 'memory',
@@ -69,46 +83,76 @@ const QUANTITIES: readonly Quantity[] = [
     bounds: {
       1: [
         { of: 'value', limit: 'at most', bound: 80 },
-        { of: 'ratio', limit: 'at most', bound: 0.33 },
+        { of: 'ratio', limit: 'at most', bound: 1 / 3 },
       ],
     },
     note: 'resident memory of the process after a settle; of Redis its used_memory',
-    of: (result) => result.bytesPerRecord,
+    of: ({ filled }) => filled.bytesPerRecord,
   },
 ];
 
 /** Measures a million records and, in a full run, ten million. */
 export async function measureStore(effort: Effort): Promise<Series[]> {
   const series: Series[] = [];
-  for (const millions of effort.pick(1, 0) === 1 ? [1, 10] : [1]) {
+  for (const millions of effort.pick(10, 1) === 10 ? [1, 10] : [1]) {
     series.push(...(await measureSize(effort, millions)));
   }
   return series;
 }
 
 async function measureSize({ pick, progress }: Effort, millions: number): Promise<Series[]> {
-  const records = millions * 1e6;
-  const run = async (subject: StoreParameters['subject']): Promise<StoreResult> => {
-    progress(`store: ${millions} million records in a ${subject}`);
-    const rounds = pick(5, 3);
-    const operations = pick(1e6, 300_000);
-    return await runWorker('store', { subject, records, rounds, operations }, NODE_FLAGS);
-  };
-  const ours = await run('store');
-  const map = await run('map');
-  const redis = millions === 1 ? await measureRedis(records, progress) : [];
+  const size: Size = { records: millions * 1e6, operations: pick(1e6, 200_000) };
+  const [ours, map] = await measureBoth(size, pick(7, 3), (text) =>
+    progress(`store: ${millions} million records, ${text}`),
+  );
+  const redis = millions === 1 ? await measureRedis(size.records, progress) : [];
   return QUANTITIES.map(({ id, title, bounds, of, ...rest }) => ({
     ...rest,
     id: `store-${id}-${millions}m`,
     title: `${title}, ${millions} million records`,
     reference: MAP,
     rows: [
-      { system: OURS, value: of(ours) },
-      { system: MAP, value: of(map) },
+      { system: OURS, value: of(ours, size) },
+      { system: MAP, value: of(map, size) },
       ...(id === 'memory' ? redis : []),
     ],
     bounds: bounds[millions] ?? [],
   }));
+}
+
+/** Fills ours and a `Map`, each in its process, and lets them run rounds in turn. */
+async function measureBoth(
+  size: Size,
+  rounds: number,
+  progress: Effort['progress'],
+): Promise<[Result, Result]> {
+  await using ours = startWorker('store', size);
+  progress('filling ours');
+  const oursFilled = await ours.next<Filled>();
+  await using map = startWorker('map', size);
+  progress('filling a Map');
+  const mapFilled = await map.next<Filled>();
+  const results: [Round[], Round[]] = [[], []];
+  for (let round = 1; round <= rounds; round++) {
+    progress(`round ${round} of ${rounds}`);
+    for (const [at, worker] of [ours, map].entries()) {
+      worker.tell('round');
+      results[at]!.push(await worker.next<Round>());
+    }
+  }
+  for (const worker of [ours, map]) {
+    worker.tell('finish');
+    await worker.end();
+  }
+  return [
+    { filled: oursFilled, rounds: results[0] },
+    { filled: mapFilled, rounds: results[1] },
+  ];
+}
+
+function startWorker(subject: SubjectName, { records, operations }: Size): Worker {
+  const parameters: StoreParameters = { subject, records, operations };
+  return new Worker('store', parameters, NODE_FLAGS);
 }
 
 async function measureRedis(records: number, progress: Effort['progress']): Promise<Row[]> {

@@ -47,7 +47,8 @@ function linesOf(series: Series): (row: Row) => string[][] {
 }
 
 function boundCells(series: Series, bound: Bound): [string, string] {
-  const limit = bound.of === 'value' ? `${bound.bound} ${series.unit}` : `${bound.bound}x`;
+  const limit =
+    bound.of === 'value' ? `${bound.bound} ${series.unit}` : `${formatFigure(bound.bound)}x`;
   const reached = isReached(series, bound);
   const verdict = reached === undefined ? 'not measured' : reached ? 'reached' : 'MISSED';
   return [`${bound.limit} ${limit}`, verdict];

@@ -25,7 +25,7 @@ export interface LagResult {
 }
 
 /** Time for storing all records before the first one is due. */
-const LEAD_US = 10e6;
+const LEAD_US = 6e6;
 const POLL_MS = 5;
 
 const { records, duePerSecond, seconds } = workerParameters() as LagParameters;

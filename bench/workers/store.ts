@@ -2,84 +2,72 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { inTurns, PauseMeter, type Pauses } from '../pace.ts';
-import { report, workerParameters } from '../processes.ts';
+import { PauseMeter, type Pauses } from '../pace.ts';
+import { nextCommand, report, workerParameters } from '../processes.ts';
 import { KEY_BYTES, KeySource, randomFrom, VALUE_BYTES, valueOf } from '../records.ts';
-import { median } from '../series.ts';
 import { createSubject, type SubjectName } from '../subjects.ts';
 
 export interface StoreParameters {
   readonly subject: SubjectName;
   readonly records: number;
-  /** Rounds of loads and stores, and operations of each in a round. */
-  readonly rounds: number;
+  /** Loads, and stores, of one round. */
   readonly operations: number;
 }
 
-export interface StoreResult {
+/** The first message, when all records are stored. */
+export interface Filled {
   /** Memory of the process beyond keys and values. */
   readonly bytesPerRecord: number;
-  /** Operations a second. */
-  readonly fillRate: number;
-  readonly loadRate: number;
-  readonly storeRate: number;
-  /** Of as many loads as stores. */
-  readonly mixedRate: number;
-  readonly fillPauses: Pauses;
-  readonly steadyPauses: Pauses;
+  readonly fillMs: number;
+  readonly pauses: Pauses;
+}
+
+/** The message for each round that was asked for: random loads, random stores, a mix of both. */
+export interface Round {
+  readonly loadMs: number;
+  readonly storeMs: number;
+  /** In the mix, where values change in size. */
+  readonly pauses: Pauses;
 }
 
 const WARM_UP_RECORDS = 50_000;
-const SETTLE_MS = 500;
+const SETTLE_MS = 4000;
+const POLL_MS = 250;
+const SHRINKING_BYTES = 2 ** 18;
 const SEED = 20_261_123;
 
-/** Values of the steady state: 30 to 70 bytes, so that records move. */
+/** Values of the mix: 30 to 70 bytes, so that records move. */
 const SIZE_MIN = 30;
 const SIZE_SPREAD = 41;
 
-const { subject: name, records, rounds, operations } = workerParameters() as StoreParameters;
+const { subject: name, records, operations } = workerParameters() as StoreParameters;
 const keys = new KeySource();
 const random = randomFrom(SEED);
 const anyKey = () => keys.key(Math.floor(random() * records));
+const meter = new PauseMeter();
 
 await warmUp();
 const emptyBytes = await settledBytes();
 const subject = createSubject(name);
-
-const filling = new PauseMeter();
-const fillMs = await inTurns(records, filling, (n) => subject.store(keys.key(n), valueOf()));
-const fillPauses = filling.pauses;
+meter.take();
+const fillMs = await meter.run(records, (n) => subject.store(keys.key(n), valueOf()));
+const pauses = meter.take();
 const bytesPerRecord = ((await settledBytes()) - emptyBytes) / records - KEY_BYTES - VALUE_BYTES;
+report({ bytesPerRecord, fillMs, pauses } satisfies Filled);
 
-const [loadMs, storeMs]: [number[], number[]] = [[], []];
-const meter = new PauseMeter();
-for (let round = 0; round < rounds; round++) {
-  loadMs.push(await inTurns(operations, meter, load));
-  storeMs.push(await inTurns(operations, meter, () => subject.store(anyKey(), valueOf())));
-}
-
-const steady = new PauseMeter();
-await inTurns(rounds * operations, steady, (n) => {
-  if (n % 3 !== 0) load();
-  else subject.store(anyKey(), valueOf(SIZE_MIN + Math.floor(random() * SIZE_SPREAD)));
-});
-const steadyPauses = steady.pauses;
+while ((await nextCommand()) === 'round') report(await measureRound());
 subject.stop();
 
-const perSecond = (times: number[], count: number): number => (count / median(times)) * 1000;
-const result: StoreResult = {
-  bytesPerRecord,
-  fillRate: perSecond([fillMs], records),
-  loadRate: perSecond(loadMs, operations),
-  storeRate: perSecond(storeMs, operations),
-  mixedRate: perSecond(
-    loadMs.map((ms, round) => ms + storeMs[round]!),
-    2 * operations,
-  ),
-  fillPauses,
-  steadyPauses,
-};
-report(result);
+async function measureRound(): Promise<Round> {
+  const loadMs = await meter.run(operations, load);
+  const storeMs = await meter.run(operations, () => subject.store(anyKey(), valueOf()));
+  meter.take();
+  await meter.run(operations, (n) => {
+    if (n % 3 !== 0) load();
+    else subject.store(anyKey(), valueOf(SIZE_MIN + Math.floor(random() * SIZE_SPREAD)));
+  });
+  return { loadMs, storeMs, pauses: meter.take() };
+}
 
 function load(): void {
   if (!subject.load(anyKey())) throw new Error('a record that was stored is not there');
@@ -88,19 +76,22 @@ function load(): void {
 /** Lets everything be compiled, on a store that is thrown away. */
 async function warmUp(): Promise<void> {
   const trial = createSubject(name);
-  const trialMeter = new PauseMeter();
   for (let round = 0; round < 4; round++) {
-    await inTurns(WARM_UP_RECORDS, trialMeter, (n) => trial.store(keys.key(n), valueOf()));
-    await inTurns(WARM_UP_RECORDS, trialMeter, (n) => trial.load(keys.key(n)));
+    await meter.run(WARM_UP_RECORDS, (n) => trial.store(keys.key(n), valueOf()));
+    await meter.run(WARM_UP_RECORDS, (n) => trial.load(keys.key(n)));
   }
   trial.stop();
 }
 
-/** Memory of the process when nothing is left to collect. */
+/** Memory of the process when it has stopped shrinking: V8 gives back a grown heap bit by bit. */
 async function settledBytes(): Promise<number> {
-  for (let round = 0; round < 3; round++) {
-    globalThis.gc?.();
-    await delay(SETTLE_MS);
+  globalThis.gc?.();
+  let lowest = process.memoryUsage.rss();
+  for (let calmMs = 0; calmMs < SETTLE_MS; calmMs += POLL_MS) {
+    await delay(POLL_MS);
+    const bytes = process.memoryUsage.rss();
+    if (bytes < lowest - SHRINKING_BYTES) calmMs = 0;
+    lowest = Math.min(lowest, bytes);
   }
-  return process.memoryUsage.rss();
+  return lowest;
 }

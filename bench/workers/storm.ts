@@ -7,6 +7,7 @@ import { Api } from '../../src/http/api.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { Maintenance } from '../../src/maintenance.ts';
 import { HoldableClock } from '../holdable-clock.ts';
+import { PauseMeter, type Pauses } from '../pace.ts';
 import { nextCommand, report, workerParameters } from '../processes.ts';
 import { KeySource, valueOf } from '../records.ts';
 import { createStore } from '../subjects.ts';
@@ -28,20 +29,30 @@ export interface StormReady {
 /** The last message, when all that was due is freed; an empty one says that it is prepared. */
 export interface StormResult {
   readonly freedAfterMs: number;
+  /** For how long nothing was served, from the preparation until all was freed. */
+  readonly pauses: Pauses;
 }
 
 const POLL_MS = 1;
+
+/** What looks like a pause when there is nothing to serve. */
+const TICK_MS = 1;
 
 const { records, stormRecords, dueAfterMs } = workerParameters() as StormParameters;
 const clock = new HoldableClock();
 const store = createStore(clock.now);
 const keys = new KeySource();
 fill(0, records, 0n);
+const meter = new PauseMeter();
+const idle = setInterval(() => meter.tick(true), TICK_MS);
 const maintenance = new Maintenance(store, false);
 const http = new HttpServer(
   new Api({
     backend: {
-      serve: store.serve.bind(store),
+      serve: (request) => {
+        meter.tick();
+        return store.serve(request);
+      },
       list: () => [],
       nodes: () => [],
     },
@@ -56,12 +67,17 @@ await nextCommand();
 const dueUs = clock.hold() + dueAfterMs * 1000;
 fill(records, stormRecords, BigInt(dueAfterMs) * 1_000_000n);
 clock.release();
+meter.take();
 report({});
 await delay((dueUs - systemClock()) / 1000);
 while (store.stats().expiring > 0) await delay(POLL_MS);
-report({ freedAfterMs: (systemClock() - dueUs) / 1000 } satisfies StormResult);
+report({
+  freedAfterMs: (systemClock() - dueUs) / 1000,
+  pauses: meter.take(),
+} satisfies StormResult);
 await nextCommand();
 await http.close();
+clearInterval(idle);
 maintenance.stop();
 store.check();
 
