@@ -31,14 +31,16 @@ const OTHERS: readonly { commands: readonly string[]; start: () => Promise<Conte
 ];
 
 /** Starts all that can be started here; `absent` is told which commands are not installed. */
-export async function startContestants(absent: (command: string) => void): Promise<Contestant[]> {
-  const contestants = [await startMemhashd(), await startBare()];
+export async function* startContestants(
+  absent: (command: string) => void,
+): AsyncGenerator<Contestant, void> {
+  yield startMemhashd();
+  yield startBare();
   for (const { commands, start } of OTHERS) {
     const missing = commands.find((command) => !isInstalled(command));
-    if (missing === undefined) contestants.push(await start());
+    if (missing === undefined) yield start();
     else absent(missing);
   }
-  return contestants;
 }
 
 async function startMemhashd(): Promise<Contestant> {

@@ -23,10 +23,11 @@ export async function measureHttp({ pick, progress }: Effort): Promise<Series[]>
   }
   const rounds = pick(15, 3);
   const requests = pick(20_000, 8000);
-  const contestants = await startContestants((command) =>
-    progress(`http: ${command} is not installed and not compared with`),
-  );
+  const contestants: Contestant[] = [];
+  const absent = (command: string): void =>
+    progress(`http: ${command} is not installed and not compared with`);
   try {
+    for await (const contestant of startContestants(absent)) contestants.push(contestant);
     const costsUs = { get: contestants.map(() => [0]), put: contestants.map(() => [0]) };
     // Round 0 stores the keys and lets compilers and caches settle.
     for (let round = 0; round <= rounds; round++) {

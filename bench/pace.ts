@@ -1,10 +1,13 @@
 /** Working as a server does, in turns of the event loop, and measuring the pauses. */
 
-import { openSync, readSync } from 'node:fs';
+import { existsSync, openSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Time after which timers and the like get their turn. */
 const TURN_MS = 2;
+
+/** Where Linux tells of this thread: nanoseconds that it ran and that it waited to run. */
+const SCHEDULE = '/proc/self/schedstat';
 
 /** Gaps below this are not worth a look at why. */
 const NOTEWORTHY_MS = 0.5;
@@ -19,7 +22,7 @@ export interface Pauses {
 
 /** Measures the gaps between calls of `tick`. */
 export class PauseMeter {
-  readonly #waiting = openSync('/proc/self/schedstat', 'r');
+  readonly #waiting = existsSync(SCHEDULE) ? openSync(SCHEDULE, 'r') : undefined;
   readonly #text = Buffer.alloc(64);
   #lastTickMs = performance.now();
   #waitedMs = this.#readWaitedMs();
@@ -75,9 +78,10 @@ export class PauseMeter {
 
   /**
    * How long this thread was ready to run and did not, since it started: a machine that others use
-   * too would make any figure. Only Linux tells.
+   * too would make any figure. Only Linux tells; elsewhere 0.
    */
   #readWaitedMs(): number {
+    if (this.#waiting === undefined) return 0;
     const length = readSync(this.#waiting, this.#text, 0, this.#text.length, 0);
     return Number(this.#text.toString('latin1', 0, length).split(' ')[1]) / 1e6;
   }

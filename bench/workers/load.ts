@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 
 import { report, workerParameters } from '../processes.ts';
-import { PROTOCOLS, type Operation, type ProtocolName } from '../protocol.ts';
+import { PROTOCOLS, type Operation, type Protocol, type ProtocolName } from '../protocol.ts';
 import { quantiles, type Quantiles } from '../series.ts';
 
 export interface LoadParameters {
@@ -20,74 +20,92 @@ export interface LoadParameters {
 export interface LoadResult {
   readonly requests: number;
   readonly failures: number;
-  readonly durationMs: number;
   readonly latencyMs: Quantiles;
 }
 
 /** Keys of 20 bytes, values of 50. */
 const KEYS = 10_000;
+const VALUE = `"${'v'.repeat(48)}"`;
+
 /** Has no factor in common with the number of keys: the requests go through all of them. */
 const STRIDE = 7919;
 
-const parameters = workerParameters() as LoadParameters;
-const protocol = PROTOCOLS[parameters.protocol];
-const value = `"${'v'.repeat(48)}"`;
-const requests = Array.from({ length: KEYS }, (_, n) =>
-  Buffer.from(protocol.request(parameters.operation, `key:${String(n).padStart(16, '0')}`, value)),
-);
-const latenciesMs = new Float64Array(parameters.requestsMax);
-let asked = 0;
-let answered = 0;
-let failures = 0;
-let open = parameters.connections;
-const startedAt = performance.now();
+const RECEIVE_BYTES = 64 * 1024;
 
-for (let n = 0; n < parameters.connections; n++) openConnection();
+class Load {
+  readonly #parameters: LoadParameters;
+  readonly #protocol: Protocol;
+  readonly #requests: readonly Buffer[];
+  readonly #latenciesMs: Float64Array;
+  readonly #startedAt = performance.now();
+  #asked = 0;
+  #answered = 0;
+  #failures = 0;
+  #open = 0;
 
-function openConnection(): void {
-  let askedAt = 0;
-  let pending: Buffer | undefined;
-  const ask = (): void => {
-    askedAt = performance.now();
-    if (asked === parameters.requestsMax || askedAt - startedAt > parameters.durationMaxMs) {
-      socket.end();
-      return;
-    }
-    socket.write(requests[(asked++ * STRIDE) % KEYS]!);
-  };
-  const receive = (length: number, buffer: Uint8Array): boolean => {
-    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, length);
-    // Node reuses its buffer, so what is kept is copied.
-    const received = pending === undefined ? bytes : Buffer.concat([pending, bytes]);
-    const end = protocol.replyEnd(received);
-    if (end === undefined) {
-      pending = Buffer.from(received);
+  constructor(parameters: LoadParameters) {
+    this.#parameters = parameters;
+    const protocol: Protocol = PROTOCOLS[parameters.protocol];
+    this.#protocol = protocol;
+    this.#requests = Array.from({ length: KEYS }, (_, n) => {
+      const key = `key:${String(n).padStart(16, '0')}`;
+      return Buffer.from(protocol.request(parameters.operation, key, VALUE));
+    });
+    this.#latenciesMs = new Float64Array(parameters.requestsMax);
+    while (this.#open < parameters.connections) this.#connect();
+  }
+
+  #connect(): void {
+    this.#open++;
+    let askedAt = 0;
+    let pending: Buffer | undefined;
+    const ask = (): void => {
+      askedAt = performance.now();
+      const request = this.#nextRequest(askedAt);
+      if (request === undefined) socket.end();
+      else socket.write(request);
+    };
+    const receive = (length: number, buffer: Uint8Array): boolean => {
+      const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, length);
+      const received = pending === undefined ? bytes : Buffer.concat([pending, bytes]);
+      const end = this.#protocol.replyEnd(received);
+      if (end === undefined) {
+        // Node reuses its buffer, so what is kept is copied.
+        pending = Buffer.from(received);
+        return true;
+      }
+      pending = undefined;
+      if (!this.#protocol.isSuccess(received) || end !== received.length) this.#failures++;
+      this.#latenciesMs[this.#answered++] = performance.now() - askedAt;
+      ask();
       return true;
-    }
-    pending = undefined;
-    if (!protocol.isSuccess(received) || end !== received.length) failures++;
-    latenciesMs[answered++] = performance.now() - askedAt;
-    ask();
-    return true;
-  };
-  const socket: Socket = connect({
-    port: parameters.port,
-    host: '127.0.0.1',
-    noDelay: true,
-    onread: { buffer: Buffer.alloc(64 * 1024), callback: receive },
-  });
-  socket.on('connect', ask);
-  socket.on('close', () => {
-    if (--open === 0) finish();
-  });
+    };
+    const socket: Socket = connect({
+      port: this.#parameters.port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer: Buffer.alloc(RECEIVE_BYTES), callback: receive },
+    });
+    socket.on('connect', ask).on('close', () => {
+      if (--this.#open === 0) this.#finish();
+    });
+  }
+
+  #nextRequest(now: number): Buffer | undefined {
+    const { requestsMax, durationMaxMs } = this.#parameters;
+    if (this.#asked === requestsMax || now - this.#startedAt > durationMaxMs) return undefined;
+    return this.#requests[(this.#asked++ * STRIDE) % KEYS];
+  }
+
+  #finish(): void {
+    const result: LoadResult = {
+      requests: this.#answered,
+      failures: this.#failures + (this.#asked - this.#answered),
+      latencyMs: quantiles(this.#latenciesMs.subarray(0, this.#answered)),
+    };
+    report(result);
+  }
 }
 
-function finish(): void {
-  const result: LoadResult = {
-    requests: answered,
-    failures: failures + (asked - answered),
-    durationMs: performance.now() - startedAt,
-    latencyMs: quantiles(latenciesMs.subarray(0, answered)),
-  };
-  report(result);
-}
+// It ends when its last connection has.
+void new Load(workerParameters() as LoadParameters);

@@ -41,30 +41,35 @@ const keys = new KeySource();
 const random = randomFrom(SEED);
 const startMs = performance.now();
 const elapsedMs = (): number => performance.now() - startMs;
-let stores = 0;
-for (let sampleAtMs = sampleMs; elapsedMs() < minutes * 60_000; ) {
-  for (let n = 0; n < OPERATIONS_PER_TURN; n++) operate();
+for (let stores = 0, sampleAtMs = sampleMs; elapsedMs() < minutes * 60_000; ) {
+  for (let n = 0; n < OPERATIONS_PER_TURN; n++) stores += operate();
   await nextTurn();
   if (elapsedMs() < sampleAtMs) continue;
   sampleAtMs += sampleMs;
-  report(sample());
+  report(sample(stores));
 }
 maintenance.stop();
 store.check();
 
-/** Of ten operations seven store, three of these for 1 to 60 seconds, one deletes, two load. */
-function operate(): void {
+/**
+ * Of ten operations seven store, three of these for 1 to 60 seconds, one deletes, two load.
+ *
+ * @returns how many records it stored.
+ */
+function operate(): number {
   const key = keys.key(Math.floor(random() * keyCount));
   const choice = random() * 10;
-  if (choice < 7) {
-    const seconds = choice < 3 ? 1 + Math.floor(random() * 60) : 0;
-    const value = valueOf(2 + Math.floor(random() * SIZE_SPREAD));
-    store.serve({ action: 'store', key, value, ttlNs: BigInt(seconds) * 1_000_000_000n });
-    stores++;
-  } else store.serve({ action: choice < 8 ? 'delete' : 'load', key });
+  if (choice >= 7) {
+    store.serve({ action: choice < 8 ? 'delete' : 'load', key });
+    return 0;
+  }
+  const seconds = choice < 3 ? 1 + Math.floor(random() * 60) : 0;
+  const value = valueOf(2 + Math.floor(random() * SIZE_SPREAD));
+  store.serve({ action: 'store', key, value, ttlNs: BigInt(seconds) * 1_000_000_000n });
+  return 1;
 }
 
-function sample(): SoakSample {
+function sample(stores: number): SoakSample {
   const { records, liveBytes, garbageBytes, reservedBytes, indexBytes } = store.stats();
   return {
     minute: elapsedMs() / 60_000,
