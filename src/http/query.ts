@@ -12,6 +12,7 @@ export function parseQuery<Name extends string>(
   names: readonly Name[],
 ): Partial<Record<Name, string>> | Failure {
   const parameters: Partial<Record<Name, string>> = {};
+  if (query === '') return parameters;
   for (const pair of query.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
