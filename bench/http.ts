@@ -1,11 +1,11 @@
 /** What a request costs: processor time of the server for GET and PUT, beside other servers. */
 
 import { BARE, startContestants, type Contestant } from './contestants.ts';
-import { canMeasureProcessorTime, processorTimeUs, runWorker } from './processes.ts';
+import { measureCost } from './cost.ts';
+import { canMeasureProcessorTime } from './processes.ts';
 import type { Operation } from './protocol.ts';
 import type { Effort } from './section.ts';
 import { median, type Series } from './series.ts';
-import type { LoadParameters, LoadResult } from './workers/load.ts';
 
 const CONNECTIONS = 32;
 const ROUND_MAX_MS = 30_000;
@@ -58,22 +58,17 @@ export async function measureHttp({ pick, progress }: Effort): Promise<Series[]>
 }
 
 /** Microseconds of processor time per request. */
-async function measure(
+function measure(
   { name, protocol, port, pids }: Contestant,
   operation: Operation,
   requestsMax: number,
 ): Promise<number> {
-  const parameters: LoadParameters = {
+  return measureCost(name, pids, {
     protocol,
     port,
     operation,
     connections: CONNECTIONS,
     requestsMax,
     durationMaxMs: ROUND_MAX_MS,
-  };
-  const beforeUs = processorTimeUs(pids);
-  const { requests, failures } = await runWorker<LoadResult>('load', parameters);
-  const usedUs = processorTimeUs(pids) - beforeUs;
-  if (failures > 0) throw new Error(`${name} failed ${failures} of ${requests} requests`);
-  return usedUs / requests;
+  });
 }

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { measureCluster } from './cluster.ts';
 import { measureExpiry } from './expiry.ts';
 import { measureHttp } from './http.ts';
 import { describeMachine, type Machine } from './machine.ts';
@@ -18,6 +19,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
   store: measureStore,
   expiry: measureExpiry,
+  cluster: measureCluster,
   soak,
 };
 

@@ -58,15 +58,16 @@ export function median(values: readonly number[]): number {
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
 }
 
-/** The middle, the highest hundredth and the highest of some measurements. */
+/** What half, 99 % and 99.9 % of some measurements are at most, and the highest of them. */
 export interface Quantiles {
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
   readonly max: number;
 }
 
 export function quantiles(values: readonly number[] | Float64Array): Quantiles {
   const sorted = Float64Array.from(values).toSorted();
   const quantile = (q: number): number => sorted[Math.ceil(q * sorted.length) - 1] ?? 0;
-  return { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) };
+  return { p50: quantile(0.5), p99: quantile(0.99), p999: quantile(0.999), max: quantile(1) };
 }

@@ -23,7 +23,7 @@ export function createSubject(name: SubjectName): Subject {
 }
 
 /** What answers name as the node. */
-export const SELF: NodeRef = {
+const SELF: NodeRef = {
   id: '5c3cb886-8609-4851-ac50-f8c04d2fee65',
   addr: '127.0.0.1:2373',
 };

@@ -23,3 +23,8 @@ export function parseAddress(text: string): Address | undefined {
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Whether an address stands for every interface, so that nobody can dial it. */
+export function isUnspecified({ host }: Address): boolean {
+  return host === '' || host === '0.0.0.0' || /^[0:]+$/.test(host);
+}

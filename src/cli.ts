@@ -20,7 +20,8 @@ ${describeFlags(FLAGS)}
 
 Each flag can be written -flag value, -flag=value, --flag value or --flag=value, and as an
 environment variable: -client-addr is MEMHASHD_CLIENT_ADDR. The flag goes before the variable.
-SIGTERM and SIGINT finish what is running and stop; a second one stops at once.
+SIGTERM and SIGINT finish what is running and stop; a second one stops at once. SIGHUP reads the
+files of the TLS flags again.
 `;
 
 // Whoever read the output may be gone.
@@ -41,17 +42,22 @@ try {
 async function run(config: Config): Promise<void> {
   const log = createLog();
   const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
+  let isServing = false;
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'stopping');
-    const stopping = starting.then((node) => node.close());
-    // A start that fails is reported below.
-    stopping.then(() => log.info('stopped')).catch(() => {});
+    // A node that still waits for the rest of its cluster has nothing to finish.
+    if (!isServing) process.exit(0);
+    void starting.then((node) => node.close()).then(() => log.info('stopped'));
   };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const reload = (): void => {
+    if (isServing) void starting.then((node) => node.reload());
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   await starting;
+  isServing = true;
 }
 
 function version(): string {

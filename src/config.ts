@@ -1,6 +1,6 @@
 /** The settings of a node and the flags they come from. */
 
-import { formatAddress, parseAddress, type Address } from './address.ts';
+import { formatAddress, isUnspecified, parseAddress, type Address } from './address.ts';
 import type { Flag, FlagValues } from './flags.ts';
 import { PARTITIONS_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import { EVICTIONS, type Eviction } from './store/eviction.ts';
@@ -13,6 +13,12 @@ export const FLAGS = {
     fallback: '127.0.0.1:2373',
     parse: address,
   },
+  'advertise-addr': {
+    placeholder: 'HOST:PORT',
+    help: 'The address that other nodes reach this one by, where it is not -server-addr itself.',
+    fallback: undefined,
+    parse: reachableAddress,
+  },
   'client-addr': {
     placeholder: 'HOST:PORT',
     help: 'The address for clients, who speak HTTP to it.',
@@ -21,14 +27,14 @@ export const FLAGS = {
   },
   join: {
     placeholder: 'HOST:PORT',
-    help: 'The server address of a node whose cluster this one joins.',
+    help: 'The server address of another node of the cluster; a host name will do.',
     fallback: undefined,
     repeatable: true,
-    parse: (text: string) => text.split(',').map(address),
+    parse: (text: string) => text.split(',').map(reachableAddress),
   },
   'join-retries': {
     placeholder: 'N',
-    help: 'How often to try again to join.',
+    help: 'How often to try again to reach a first node of -join, after 1 s, 2 s, 4 s ...',
     fallback: '5',
     parse: (text: string) => wholeNumber(text, 0, 1000),
   },
@@ -41,6 +47,13 @@ export const FLAGS = {
   'tls-cert': {
     placeholder: 'FILE',
     help: 'An X.509 certificate in PEM form; with it both addresses speak TLS.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'tls-ca': {
+    placeholder: 'FILE',
+    help: `The certificates, in PEM form, one of which must have signed that of another node.
+      Without it all nodes have the same -tls-cert.`,
     fallback: undefined,
     parse: (text: string) => text,
   },
@@ -78,6 +91,15 @@ function address(text: string): Address {
   const parsed = parseAddress(text);
   if (parsed === undefined)
     throw new Error(`it takes HOST:PORT, such as ${formatAddress(EXAMPLE)}`);
+  return parsed;
+}
+
+/** An address that can be dialled, which one for every interface cannot. */
+function reachableAddress(text: string): Address {
+  const parsed = address(text);
+  if (isUnspecified(parsed) || parsed.port === 0) {
+    throw new Error('it takes an address that other nodes can reach');
+  }
   return parsed;
 }
 

@@ -29,9 +29,19 @@ const FAILURES = {
   EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request line and headers are too large' },
   INTERNAL_ERROR: { status: 500, title: 'The node failed to serve the request' },
-  OVERLOADED: { status: 503, title: 'The node has too much to do' },
+  OVERLOADED: { status: 503, title: 'The node has too much to do', retryAfterSeconds: 1 },
+  NOT_READY: { status: 503, title: 'The node is not a member yet', retryAfterSeconds: 1 },
+  OWNER_UNAVAILABLE: { status: 503, title: 'The owner is not reachable', retryAfterSeconds: 1 },
+  OUTCOME_UNKNOWN: { status: 504, title: 'The owner may or may not have done it' },
   MEMORY_FULL: { status: 507, title: 'The memory of the owner is full' },
-} as const satisfies Record<string, { status: number; title: string }>;
+} as const satisfies Record<string, FailureKind>;
+
+interface FailureKind {
+  readonly status: number;
+  readonly title: string;
+  /** Given where the same request, sent again after this time, may well succeed. */
+  readonly retryAfterSeconds?: number;
+}
 
 /** The stable name of a failure, such as `KEY_NOT_FOUND`. */
 export type FailureCode = keyof typeof FAILURES;
@@ -57,6 +67,17 @@ export function httpStatus(code: FailureCode): number {
 /** The summary of a failure, the same for every occurrence. */
 export function failureTitle(code: FailureCode): string {
   return FAILURES[code].title;
+}
+
+/** The seconds after which a failed request is worth sending again; undefined where it is not. */
+export function retryAfterSeconds(code: FailureCode): number | undefined {
+  const kind: FailureKind = FAILURES[code];
+  return kind.retryAfterSeconds;
+}
+
+/** Tells the name of a failure from any other text. */
+export function isFailureCode(text: string): text is FailureCode {
+  return Object.hasOwn(FAILURES, text);
 }
 
 /** Tells a failure from the outcome that was hoped for. */

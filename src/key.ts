@@ -68,12 +68,27 @@ const CRC16_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
+/** The CRC of each byte when one, two or three zero bytes follow it. */
+const CRC16_TABLE_1 = CRC16_TABLE.map((crc) => crcStep(crc, 0));
+const CRC16_TABLE_2 = CRC16_TABLE_1.map((crc) => crcStep(crc, 0));
+const CRC16_TABLE_3 = CRC16_TABLE_2.map((crc) => crcStep(crc, 0));
+
+function crcStep(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ CRC16_TABLE[(crc >> 8) ^ byte]!;
+}
+
+/** Four bytes a step, whose look-ups need not wait for each other. */
 function crc16(key: string, start: number, end: number): number {
   let crc = 0;
-  for (let at = start; at < end; at++) {
-    const index = (crc >> 8) ^ key.charCodeAt(at);
-    crc = ((crc << 8) & 0xffff) ^ CRC16_TABLE[index & 0xff]!;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    crc =
+      CRC16_TABLE_3[(crc >> 8) ^ key.charCodeAt(at)]! ^
+      CRC16_TABLE_2[(crc & 0xff) ^ key.charCodeAt(at + 1)]! ^
+      CRC16_TABLE_1[key.charCodeAt(at + 2)]! ^
+      CRC16_TABLE[key.charCodeAt(at + 3)]!;
   }
+  for (; at < end; at++) crc = crcStep(crc, key.charCodeAt(at));
   return crc;
 }
 

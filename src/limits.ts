@@ -53,3 +53,60 @@ export const PARTITIONS_MAX = 65_536;
 
 /** Segments of memory that 32-bit addresses reach: 32 GiB of small records. */
 export const ADDRESSABLE_SEGMENTS = 32_768;
+
+/** Members of a cluster: each has a link to each. */
+export const MEMBERS_MAX = 256;
+
+/** An address as text: a host name of the longest kind and a port. */
+export const ADDRESS_CHARS_MAX = 262;
+
+/** A control message between peers: a list of the longest addresses of all members fits. */
+export const CONTROL_BYTES_MAX = 128 * KIB;
+
+/** A frame between peers: the largest value, the longest key, and what stands around them. */
+export const FRAME_BYTES_MAX = VALUE_BYTES_MAX + 64 * KIB;
+
+/** Open connections on the peer port, those that have not said hello included. */
+export const PEER_CONNECTIONS_MAX = 4 * MEMBERS_MAX;
+
+/** Requests that wait for an answer of one peer; past it new ones fail at once. */
+export const PEER_REQUESTS_MAX = 16_384;
+
+/** Bytes that wait to be sent to one peer; past it new requests fail at once. */
+export const PEER_UNSENT_BYTES_MAX = 64 * MIB;
+
+/** Answers that a peer has not read; past it no more of its requests are read. */
+export const PEER_UNREAD_BYTES_MAX = 4 * MIB;
+
+/** Listings that one peer may have running here. */
+export const PEER_LISTINGS_MAX = 64;
+
+/** Keys, with their lengths, in one page of a listing between peers. */
+export const PEER_PAGE_BYTES_MAX = 64 * KIB;
+
+/** How often each side of a peer connection shows that it lives; time on a connection counts in beats. */
+export const BEAT_MS = 250;
+
+/** Beats without a byte after which a peer counts as dead: 750 ms to 1 s. */
+export const SILENT_BEATS_MAX = 3;
+
+/** Beats in which a peer must have said hello or read some of what it was sent. */
+export const HELLO_BEATS_MAX = 8;
+
+/** Beats after which a request to a peer is given up: at most 2 s. */
+export const REQUEST_BEATS_MAX = 8;
+
+/** Time in which a connection to a peer must be made. */
+export const DIAL_TIMEOUT_MS = 1000;
+
+/** Longest pause before a peer that was lost is dialled again. */
+export const REDIAL_MAX_MS = 500;
+
+/** Longest wait between two attempts to reach a first node of `-join`. */
+export const JOIN_WAIT_MAX_MS = 30_000;
+
+/** How often one request may be sent on, because the node that got it was not the owner. */
+export const HOPS_MAX = 2;
+
+/** Time in which a TLS handshake must be done. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;

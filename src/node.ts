@@ -1,89 +1,169 @@
-/** A node: its store behind its HTTP API, as one thing that starts and closes. */
+/** A node: its store, its place in the cluster and its HTTP API, as one thing that starts and closes. */
 
 import { randomInt, randomUUID } from 'node:crypto';
 
-import { formatAddress, type Address } from './address.ts';
+import { formatAddress, isUnspecified, type Address } from './address.ts';
 import { systemClock } from './clock.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { describeNetworkError } from './cluster/network-error.ts';
+import { loadTls, type TlsMaterial } from './cluster/tls.ts';
+import { Transport } from './cluster/transport.ts';
 import type { Config } from './config.ts';
+import { UsageError } from './flags.ts';
 import { Api } from './http/api.ts';
 import { HttpServer } from './http/server.ts';
 import type { Log } from './log.ts';
 import { Maintenance } from './maintenance.ts';
+import type { NodeRef } from './store/request.ts';
 import { Store } from './store/store.ts';
+
+/** What a node consists of. */
+interface Parts {
+  readonly transport: Transport;
+  readonly cluster: Cluster;
+  readonly http: HttpServer;
+  readonly maintenance: Maintenance;
+}
 
 export class Node {
   /** Where clients reach the node, with the port that the system chose for port 0. */
   readonly clientAddr: Address;
-  readonly #http: HttpServer;
-  readonly #maintenance: Maintenance;
+  readonly #parts: Parts;
+  readonly #config: Config;
+  readonly #log: Log;
 
-  private constructor(clientAddr: Address, http: HttpServer, maintenance: Maintenance) {
+  private constructor(clientAddr: Address, parts: Parts, config: Config, log: Log) {
     this.clientAddr = clientAddr;
-    this.#http = http;
-    this.#maintenance = maintenance;
+    this.#parts = parts;
+    this.#config = config;
+    this.#log = log;
   }
 
   /**
-   * Starts a node; it serves requests when this resolves. `checks` lets it verify its memory again and
-   * again, and die if that is damaged.
+   * Starts a node; it is a member of its cluster and serves requests when this resolves. `checks` lets
+   * it verify its memory again and again, and die if that is damaged.
+   *
+   * @throws Error that says in a line why it cannot: an address in use, a cluster it must not join.
    */
   static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
-    for (const name of ['join', 'tls-key', 'tls-cert'] as const) {
-      if (config[name] !== undefined) throw new Error(`-${name} cannot be used yet`);
+    checkReachable(config);
+    const tls = readTls(config);
+    const transport = new Transport(tls);
+    const server = await listen(transport, 'server-addr', config);
+    const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
+    const parts = assemble({ config, log, checks, tls, transport, self });
+    try {
+      const client = await listen(parts.http, 'client-addr', config);
+      const reachable = isUnspecified(client)
+        ? { ...client, host: (config['advertise-addr'] ?? server).host }
+        : client;
+      const facts = { id: self.id, client: formatAddress(client), server: self.addr };
+      log.info(facts, 'listening');
+      await parts.cluster.start(formatAddress(reachable));
+      log.info(facts, 'serving');
+      return new Node(client, parts, config, log);
+    } catch (error) {
+      destroy(parts);
+      throw error;
     }
-    const self = { id: randomUUID(), addr: formatAddress(config['server-addr']) };
-    const store = new Store({
-      node: self,
-      clock: systemClock,
-      partitions: config['num-partitions'],
-      maxMemoryBytes: config['max-memory'],
-      eviction: config.eviction,
-      random: () => randomInt(2 ** 32) / 2 ** 32,
-    });
-    const backend = {
-      serve: store.serve.bind(store),
-      list: store.list.bind(store),
-      nodes: () => [self],
-    };
-    const api = new Api({
-      backend,
-      valueBytesMax: config['max-value-size'],
-      onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
-    });
-    const http = new HttpServer(api);
-    const clientAddr = await http.listen(config['client-addr']).catch((error: unknown) => {
-      throw new Error(`-client-addr ${formatAddress(config['client-addr'])}: ${reasonOf(error)}`, {
-        cause: error,
-      });
-    });
-    log.info({ id: self.id, client: formatAddress(clientAddr), server: self.addr }, 'serving');
-    return new Node(clientAddr, http, new Maintenance(store, checks));
+  }
+
+  /** Reads the files of the TLS flags again; if they are not in order the old ones stay in use. */
+  reload(): void {
+    try {
+      const tls = readTls(this.#config);
+      if (tls === undefined) return;
+      this.#parts.http.reload(tls);
+      this.#parts.transport.reload(tls);
+      this.#log.info('new certificates are in use');
+    } catch (error) {
+      this.#log.error({ reason: (error as Error).message }, 'the old certificates stay in use');
+    }
   }
 
   /** Stops accepting requests, finishes those that run, in bounded time, and stops. */
   async close(): Promise<void> {
-    await this.#http.close();
-    this.#maintenance.stop();
+    await this.#parts.http.close();
+    this.destroy();
   }
 
   /** Stops now. */
   destroy(): void {
-    this.#http.destroy();
-    this.#maintenance.stop();
+    destroy(this.#parts);
   }
 }
 
-/** Why the system refused an address, in words where it gives only a code. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  switch ('code' in error && error.code) {
-    case 'EADDRINUSE':
-      return 'the address is in use';
-    case 'EADDRNOTAVAIL':
-      return 'this machine does not have the address';
-    case 'EACCES':
-      return 'the port needs a privilege';
-    default:
-      return error.message;
+/** What the parts of a node are made from. */
+interface Plan {
+  readonly config: Config;
+  readonly log: Log;
+  readonly checks: boolean;
+  readonly tls: TlsMaterial | undefined;
+  readonly transport: Transport;
+  readonly self: NodeRef;
+}
+
+function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
+  const store = new Store({
+    node: self,
+    clock: systemClock,
+    partitions: config['num-partitions'],
+    maxMemoryBytes: config['max-memory'],
+    eviction: config.eviction,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+  });
+  const cluster = new Cluster({
+    self,
+    partitions: config['num-partitions'],
+    join: config.join?.map(formatAddress) ?? [],
+    joinRetries: config['join-retries'],
+    startedAt: systemClock(),
+    store,
+    transport,
+    log,
+  });
+  const api = new Api({
+    backend: cluster,
+    valueBytesMax: config['max-value-size'],
+    onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
+  });
+  const http = new HttpServer(api, { tls });
+  return { transport, cluster, http, maintenance: new Maintenance(store, checks) };
+}
+
+function destroy({ transport, cluster, http, maintenance }: Parts): void {
+  http.destroy();
+  cluster.close();
+  transport.close();
+  maintenance.stop();
+}
+
+function readTls(config: Config): TlsMaterial | undefined {
+  return loadTls({
+    cert: config['tls-cert'],
+    key: config['tls-key'],
+    ca: config['tls-ca'],
+  });
+}
+
+/** Refuses to tell peers an address that means nothing to them. */
+function checkReachable(config: Config): void {
+  const server = config['server-addr'];
+  if (config.join === undefined || config['advertise-addr'] || !isUnspecified(server)) return;
+  const addr = formatAddress(server);
+  throw new UsageError(`peers cannot reach -server-addr ${addr}: -advertise-addr must say where`);
+}
+
+/** Takes the address of a flag. */
+async function listen(
+  listener: { listen(address: Address): Promise<Address> },
+  flag: 'server-addr' | 'client-addr',
+  config: Config,
+): Promise<Address> {
+  try {
+    return await listener.listen(config[flag]);
+  } catch (error) {
+    const addr = formatAddress(config[flag]);
+    throw new Error(`-${flag} ${addr}: ${describeNetworkError(error)}`, { cause: error });
   }
 }

@@ -2,13 +2,18 @@
 
 import { connect, type Socket } from 'node:net';
 
+import { ownedKeys } from '../ownership.ts';
 import { report, workerParameters } from '../processes.ts';
 import { PROTOCOLS, type Operation, type Protocol, type ProtocolName } from '../protocol.ts';
 import { quantiles, type Quantiles } from '../series.ts';
 
 export interface LoadParameters {
   readonly protocol: ProtocolName;
+  /** By default 127.0.0.1. */
+  readonly host?: string;
   readonly port: number;
+  /** If given, only keys that this member of a cluster owns. */
+  readonly ownedBy?: { readonly members: readonly string[]; readonly owner: string };
   readonly operation: Operation;
   readonly connections: number;
   /** The load ends after this many requests, */
@@ -47,10 +52,9 @@ class Load {
     this.#parameters = parameters;
     const protocol: Protocol = PROTOCOLS[parameters.protocol];
     this.#protocol = protocol;
-    this.#requests = Array.from({ length: KEYS }, (_, n) => {
-      const key = `key:${String(n).padStart(16, '0')}`;
-      return Buffer.from(protocol.request(parameters.operation, key, VALUE));
-    });
+    this.#requests = chooseKeys(parameters).map((key) =>
+      Buffer.from(protocol.request(parameters.operation, key, VALUE)),
+    );
     this.#latenciesMs = new Float64Array(parameters.requestsMax);
     while (this.#open < parameters.connections) this.#connect();
   }
@@ -82,7 +86,7 @@ class Load {
     };
     const socket: Socket = connect({
       port: this.#parameters.port,
-      host: '127.0.0.1',
+      host: this.#parameters.host ?? '127.0.0.1',
       noDelay: true,
       onread: { buffer: Buffer.alloc(RECEIVE_BYTES), callback: receive },
     });
@@ -105,6 +109,11 @@ class Load {
     };
     report(result);
   }
+}
+
+function chooseKeys({ ownedBy }: LoadParameters): string[] {
+  if (ownedBy !== undefined) return ownedKeys(ownedBy.members, ownedBy.owner, KEYS);
+  return Array.from({ length: KEYS }, (_, n) => `key:${String(n).padStart(16, '0')}`);
 }
 
 // It ends when its last connection has.

@@ -10,7 +10,7 @@ import { HoldableClock } from '../holdable-clock.ts';
 import { PauseMeter, type Pauses } from '../pace.ts';
 import { nextCommand, report, workerParameters } from '../processes.ts';
 import { KeySource, valueOf } from '../records.ts';
-import { createStore, SELF } from '../subjects.ts';
+import { createStore } from '../subjects.ts';
 
 export interface StormParameters {
   /** Records that stay. */
@@ -53,8 +53,8 @@ const http = new HttpServer(
         meter.tick();
         return store.serve(request);
       },
-      list: store.list.bind(store),
-      nodes: () => [SELF],
+      list: () => [],
+      nodes: () => [],
     },
     valueBytesMax: 1e6,
     onDefect: (error) => process.stderr.write(`${String(error)}\n`),

@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 
 import { formatDuration } from '../duration.ts';
-import { failure, failureTitle, httpStatus, type Failure } from '../errors.ts';
+import { failure, failureTitle, httpStatus, retryAfterSeconds, type Failure } from '../errors.ts';
 import type { Reply, Request, Served } from '../store/request.ts';
 import { formatTimestamp } from '../timestamp.ts';
 import { entityTag } from './entity-tag.ts';
@@ -61,7 +61,9 @@ export function sendJson(res: ServerResponse, document: unknown, headers: string
 /** Sends a failure as a problem document. */
 export function sendFailure(res: ServerResponse, problem: Failure, headers: string[] = []): void {
   const text = renderProblem(problem);
-  sendText(res, httpStatus(problem.code), 'application/problem+json', text, headers);
+  const retryAfter = retryAfterSeconds(problem.code);
+  const all = retryAfter === undefined ? headers : [...headers, 'Retry-After', `${retryAfter}`];
+  sendText(res, httpStatus(problem.code), 'application/problem+json', text, all);
 }
 
 /** The failure of a request for a path where nothing is. */

@@ -2,21 +2,22 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { MemberView } from '../cluster/cluster.ts';
 import { failure, isFailure, type Failure } from '../errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../limits.ts';
-import type { Engine, Lister, NodeRef, Request } from '../store/request.ts';
+import type { Engine, Request } from '../store/request.ts';
 import { methodNotAllowed, routeNotFound, sendFailure, sendJson, sendReply } from './answer.ts';
 import { BodyReceiver } from './body.ts';
-import { sendListing } from './listing.ts';
+import { sendListing, type Listing } from './listing.ts';
 import { acceptsJson } from './negotiate.ts';
 import { parseRequest } from './parse.ts';
 import { parseQuery } from './query.ts';
 import { methodsOf, routeOf, type RecordRoute } from './route.ts';
 
 /** What the API is in front of. */
-interface Backend extends Engine, Lister {
+interface Backend extends Engine, Listing {
   /** The members of the cluster, as this node knows them. */
-  nodes(): readonly NodeRef[];
+  nodes(): readonly MemberView[];
 }
 
 export interface ApiOptions {

@@ -8,14 +8,17 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import type { Address } from '../address.ts';
+import { clientTls, type TlsMaterial } from '../cluster/tls.ts';
 import { failure, httpStatus, type Failure } from '../errors.ts';
 import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
+  HANDSHAKE_TIMEOUT_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
@@ -24,6 +27,7 @@ import {
 } from '../limits.ts';
 import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from './answer.ts';
 import type { Api } from './api.ts';
+import { oneByOne } from './pipeline.ts';
 import { methodsOf, routeOf } from './route.ts';
 
 /** How often a closing server looks for connections that have become idle. */
@@ -42,6 +46,11 @@ interface Patience {
   readonly idleMs: number;
 }
 
+interface HttpServerOptions {
+  readonly tls?: TlsMaterial | undefined;
+  readonly patience?: Patience;
+}
+
 const PATIENCE: Patience = {
   headersMs: HEADERS_TIMEOUT_MS,
   requestMs: REQUEST_TIMEOUT_MS,
@@ -49,15 +58,16 @@ const PATIENCE: Patience = {
 };
 
 export class HttpServer {
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
 
-  constructor(api: Api, patience = PATIENCE) {
-    const handle = (req: IncomingMessage, res: ServerResponse): void => {
+  /** With `tls` the server speaks HTTPS. */
+  constructor(api: Api, { tls, patience = PATIENCE }: HttpServerOptions = {}) {
+    const handle = oneByOne((req, res) => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
       api.handle(req, res);
-    };
-    this.#server = createServer({
+    });
+    const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: patience.headersMs,
       requestTimeout: patience.requestMs,
@@ -65,7 +75,12 @@ export class HttpServer {
       connectionsCheckingInterval: TIMEOUT_POLL_MS,
       // The API answers this itself: Node's own answer has no body.
       requireHostHeader: false,
-    });
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    };
+    this.#server =
+      tls === undefined
+        ? createServer(options)
+        : createSecureServer({ ...options, ...clientTls(tls) });
     this.#server.timeout = patience.idleMs;
     // Their bytes are limited. Past a limit on their number Node drops headers, conditions too.
     this.#server.maxHeadersCount = 0;
@@ -90,6 +105,11 @@ export class HttpServer {
     this.#server.listen({ port: address.port, ...(address.host && { host: address.host }) });
     await once(this.#server, 'listening');
     return { host: address.host, port: (this.#server.address() as AddressInfo).port };
+  }
+
+  /** Uses other certificates from the next connection on. */
+  reload(tls: TlsMaterial): void {
+    if (this.#server instanceof SecureServer) this.#server.setSecureContext(clientTls(tls));
   }
 
   /** Stops listening, lets running requests finish for a bounded time, and closes all connections. */
@@ -126,11 +146,16 @@ type Connection = Duplex & { _httpMessage?: ServerResponse | null };
 function onClientError(error: ClientError, socket: Connection): void {
   if (socket.writableEnded) return;
   const current = socket._httpMessage ?? undefined;
-  if (error.code === 'ECONNRESET' || socket.destroyed) socket.destroy();
+  if (error.code === 'ECONNRESET' || socket.destroyed || isTlsError(error)) socket.destroy();
   else if (current === undefined) refuse(socket, ...clientFailure(error));
   else if (current.req.complete) current.once('finish', () => onClientError(error, socket));
   else if (current.headersSent) socket.end(() => socket.destroy());
   else refuse(socket, ...clientFailure(error));
+}
+
+/** After a failed handshake, plain HTTP on the port for HTTPS among others, nothing can be said. */
+function isTlsError({ code = '' }: ClientError): boolean {
+  return code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
 }
 
 /** The failure that a parser error means, and headers that belong to it. */

@@ -129,7 +129,7 @@ test('a store agrees with a Map after any history, and its memory is sound at ev
     ),
     { numRuns: 25 },
   );
-}, 120_000);
+});
 
 interface Command {
   readonly do: string;

@@ -31,8 +31,8 @@ import { select } from './select.ts';
 /** Fewest hash tables: where there are fewer partitions, each has several, so that none is large. */
 const SHARDS_MIN = 16_384;
 
-/** Words of compaction that one request may cause: 64 KiB. */
-const COMPACTION_WORDS_PER_REQUEST = 8192;
+/** Words of compaction that one request may cause: 16 KiB. */
+const COMPACTION_WORDS_PER_REQUEST = 2048;
 
 /** Records that one request may evict; the rest of a large value's room is made afterwards. */
 const EVICTIONS_PER_REQUEST = 64;

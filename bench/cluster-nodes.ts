@@ -1,0 +1,123 @@
+/** The three nodes of a cluster, each a process on this machine that can be killed, stopped and so on. */
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const POLL_MS = 5;
+const PATIENCE_MS = 15_000;
+
+/** A node of `GET /v1/nodes`, as far as the bench reads it. */
+interface NodeEntry {
+  readonly addr: string;
+  readonly state: 'self' | 'up' | 'down';
+  readonly partitions: number;
+}
+
+/** Nodes are told apart by their position in `members`; all are ended on disposal. */
+export class ClusterNodes implements AsyncDisposable {
+  /** Of all 127.0.0.0/8: with an address of its own the cluster knows its ports before it starts. */
+  readonly host = `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(1, 255)}`;
+  readonly members: readonly string[] = [2371, 2372, 2373].map((port) => `${this.host}:${port}`);
+  readonly #children: ChildProcess[] = [];
+
+  /** A cluster in which every node sees every other one. */
+  static async form(): Promise<ClusterNodes> {
+    const cluster = new ClusterNodes();
+    try {
+      for (const at of cluster.members.keys()) cluster.#start(at);
+      await cluster.complete();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get pids(): number[] {
+    return this.#children.map(({ pid }) => pid!);
+  }
+
+  clientPort(at: number): number {
+    return 8001 + at;
+  }
+
+  signal(at: number, signal: NodeJS.Signals): void {
+    this.#children[at]!.kill(signal);
+  }
+
+  /** Starts a node that was killed; resolves when it listens. */
+  async restart(at: number): Promise<void> {
+    this.#start(at);
+    await timeUntil(async () => {
+      const response = await this.#get(at, '/v1/nodes');
+      await response.arrayBuffer();
+      return true;
+    });
+  }
+
+  /** Waits until every node sees every other one. */
+  async complete(): Promise<void> {
+    for (const at of this.members.keys()) {
+      await timeUntil(async () => {
+        const seen = (await this.view(at)).filter(({ state }) => state !== 'down');
+        return seen.length === this.members.length;
+      });
+    }
+  }
+
+  /** What a node answers on `GET /v1/nodes`. */
+  async view(at: number): Promise<NodeEntry[]> {
+    const response = await this.#get(at, '/v1/nodes');
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()) as NodeEntry[];
+  }
+
+  /** Whether a node, asked for a key, has an answer of the key's owner: a record, or that there is none. */
+  async reachesOwner(at: number, key: string): Promise<boolean> {
+    const response = await this.#get(at, `/v1/keys/${key}`);
+    await response.arrayBuffer();
+    return response.status < 500;
+  }
+
+  #start(at: number): void {
+    const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+    const client = `${this.host}:${this.clientPort(at)}`;
+    const flags = ['-server-addr', this.members[at]!, '-client-addr', client];
+    for (const address of this.members) flags.push('-join', address);
+    this.#children[at] = spawn(process.execPath, [cli, ...flags], { stdio: 'ignore' });
+  }
+
+  #get(at: number, path: string): Promise<Response> {
+    const url = `http://${this.host}:${this.clientPort(at)}${path}`;
+    return fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const exit = once(child, 'exit');
+      // Ends a stopped process too.
+      child.kill('SIGKILL');
+      await exit;
+    }
+  }
+}
+
+/** Asks every few milliseconds; returns how long it took until the answer was yes, in milliseconds. */
+export async function timeUntil(isSo: () => Promise<boolean>): Promise<number> {
+  const startMs = performance.now();
+  for (let failure: unknown; ; ) {
+    try {
+      if (await isSo()) return performance.now() - startMs;
+    } catch (error) {
+      failure = error; // such as that of a node that does not listen yet
+    }
+    if (performance.now() - startMs > PATIENCE_MS) {
+      throw new Error('the cluster did not come to what was expected', { cause: failure });
+    }
+    await delay(POLL_MS);
+  }
+}

@@ -1,0 +1,46 @@
+/** The topology: who the members are, at which epoch, and so which of them owns which partition. */
+
+import { partitionOf, type Key } from '../key.ts';
+import { placePartitions } from './placement.ts';
+
+/** What a topology is made from, and how it travels. */
+export interface TopologyFacts {
+  /** Made when the cluster forms; two clusters never have the same. */
+  readonly clusterId: string;
+  /** The number of the topology, from 1; of two topologies of a cluster the higher one is valid. */
+  readonly epoch: number;
+  /** The addresses of all members. */
+  readonly members: readonly string[];
+}
+
+/** An immutable value: the same facts give every node the same owners. */
+export class Topology implements TopologyFacts {
+  readonly clusterId: string;
+  readonly epoch: number;
+  /** Sorted, so that all nodes count them alike. */
+  readonly members: readonly string[];
+  /** How many partitions each member owns, in the same order. */
+  readonly shares: readonly number[];
+  readonly #owners: Uint16Array;
+
+  constructor({ clusterId, epoch, members }: TopologyFacts, partitions: number) {
+    this.clusterId = clusterId;
+    this.epoch = epoch;
+    this.members = members.toSorted();
+    this.#owners = placePartitions(this.members, partitions);
+    const shares = this.members.map(() => 0);
+    for (const owner of this.#owners) shares[owner]!++;
+    this.shares = shares;
+  }
+
+  /** The owner of a key, as a position in {@link members}. */
+  ownerOf(key: Key): number {
+    return this.#owners[partitionOf(key, this.#owners.length)]!;
+  }
+
+  /** The facts alone, to be sent. */
+  facts(): TopologyFacts {
+    const { clusterId, epoch, members } = this;
+    return { clusterId, epoch, members };
+  }
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+
+import { FLAGS } from './config.ts';
+import { parseFlags, UsageError } from './flags.ts';
+
+const parse = (...argv: string[]) => parseFlags(FLAGS, argv, {});
+
+test('the defaults are those of the seed', () => {
+  expect(parse()).toMatchObject({
+    'server-addr': { host: '127.0.0.1', port: 2373 },
+    'client-addr': { host: '127.0.0.1', port: 8001 },
+    join: undefined,
+    'join-retries': 5,
+    'num-partitions': 16_384,
+  });
+});
+
+test.each([
+  ['1', 1],
+  ['64kb', 64_000],
+  ['64KiB', 65_536],
+  ['1mb', 1_000_000],
+  ['16mib', 16_777_216],
+  ['10b', 10],
+])('-max-value-size %s is %i bytes', (text, bytes) => {
+  expect(parse('-max-value-size', text)).toMatchObject({ 'max-value-size': bytes });
+});
+
+test.each([
+  ['-max-value-size', '0'],
+  ['-max-value-size', '17mib'],
+  ['-max-value-size', '1.5mib'],
+  ['-max-value-size', 'constructor'],
+  ['-max-value-size', '1constructor'],
+  ['-max-value-size', ''],
+  ['-num-partitions', '0'],
+  ['-num-partitions', '65537'],
+  ['-num-partitions', '1e3'],
+  ['-num-partitions', '-1'],
+  ['-join-retries', '-1'],
+  ['-join-retries', '1001'],
+  ['-server-addr', '2373'],
+  ['-client-addr', 'localhost'],
+  ['-client-addr', ':70000'],
+  ['-join', 'a:1,b'],
+])('%s %j is refused by name', (flag, text) => {
+  const refused = () => parse(flag, text);
+  expect(refused).toThrow(UsageError);
+  expect(refused).toThrow(`bad value ${JSON.stringify(text)} for ${flag}: it takes `);
+});
+
+test('-join may be repeated, and take a list', () => {
+  expect(parse('-join', 'a:1,b:2', '-join=c:3')).toMatchObject({
+    join: [
+      { host: 'a', port: 1 },
+      { host: 'b', port: 2 },
+      { host: 'c', port: 3 },
+    ],
+  });
+});

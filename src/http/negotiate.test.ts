@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+
+import { acceptsJson, announcesJson } from './negotiate.ts';
+
+test.each([
+  undefined,
+  '',
+  '*/*',
+  'application/json',
+  'Application/JSON',
+  'application/*',
+  'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8',
+  'text/html, application/json;q=0.1',
+  'application/json;q=0.001, */*;q=0',
+  'application/*;q=0, application/json',
+  '*/*;q=0, application/json',
+  ' application/json ; q=1.0 , text/plain',
+  'application/json; charset=utf-8',
+  'text/plain,,*/*',
+])('Accept: %s lets JSON through', (accept) => {
+  expect(acceptsJson(accept)).toBe(true);
+});
+
+test.each([
+  'text/html',
+  'text/html, text/*;q=0.5',
+  'application/xml',
+  'application/json;q=0',
+  'application/json; Q=0.0',
+  '*/*;q=0',
+  'application/json;q=0, */*',
+  'application/*;q=0, */*;q=1',
+  'application/jsonx',
+  'json',
+])('Accept: %s excludes JSON', (accept) => {
+  expect(acceptsJson(accept)).toBe(false);
+});
+
+test.each([
+  undefined,
+  '',
+  '*/*',
+  'application/json',
+  'application/JSON',
+  'application/json; charset=utf-8',
+  'application/json ;charset="utf-8"',
+])('Content-Type: %s announces JSON', (contentType) => {
+  expect(announcesJson(contentType)).toBe(true);
+});
+
+test.each([
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'text/plain',
+  'text/json',
+  'application/json-patch+json',
+  'application/*',
+])('Content-Type: %s does not announce JSON', (contentType) => {
+  expect(announcesJson(contentType)).toBe(false);
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+
+import { ask, get, pathOf, put } from './ask.ts';
+import { expectProblem } from './contract.ts';
+import { eventually } from './eventually.ts';
+import { startNode } from './node-process.ts';
+
+/** The node verifies its own memory all the while, and dies if it is damaged. */
+const CHECKED = { MEMHASHD_CHECK: '1' };
+const VALUE = `"${'v'.repeat(100_000)}"`;
+
+/** Stores `count` values of 100 kB; returns the statuses of the answers. */
+async function fill(url: string, count: number): Promise<number[]> {
+  const statuses = [];
+  for (let at = 0; at < count; at++) statuses.push((await put(url, `key-${at}`, VALUE)).status);
+  return statuses;
+}
+
+async function list(url: string): Promise<string[]> {
+  return (await ask(url, 'GET', '/v1/keys')).json as string[];
+}
+
+test('a full node answers 507 to what needs more memory, and everything else as before', async () => {
+  await using node = await startNode(['-max-memory', '8mib'], CHECKED);
+  const statuses = await fill(node.url, 100);
+  const stored = statuses.filter((status) => status === 200).length;
+  expect(stored).toBeGreaterThan(70);
+  expect(statuses.slice(stored)).toEqual(Array(100 - stored).fill(507));
+  expectProblem(await put(node.url, 'one-more', VALUE), 507, 'MEMORY_FULL');
+  expect((await get(node.url, 'key-0')).status).toBe(200);
+  expect((await put(node.url, 'key-0', VALUE.replaceAll('v', 'w'))).status).toBe(200);
+  expect((await ask(node.url, 'DELETE', pathOf('key-1'))).status).toBe(200);
+  expect((await put(node.url, 'one-more', VALUE)).status).toBe(200);
+});
+
+test('-eviction lru makes room at the cost of what was not used for longest', async () => {
+  await using node = await startNode(['-max-memory', '8mib', '-eviction', 'lru'], CHECKED);
+  const statuses = await fill(node.url, 300);
+  expect(statuses).toEqual(Array(300).fill(200));
+  const left = await list(node.url);
+  expect(left.length).toBeGreaterThan(70);
+  expect(left).toContain('key-299');
+  expect(left).not.toContain('key-0');
+});
+
+test('-num-partitions and hash tags change nothing that a client sees', async () => {
+  for (const partitions of ['1', '7', '65536']) {
+    await using node = await startNode(['-num-partitions', partitions], CHECKED);
+    const names = Array.from({ length: 200 }, (_, at) => (at % 2 ? `key-${at}` : `{tag}-${at}`));
+    for (const name of names) await put(node.url, name, '1');
+    expect((await list(node.url)).toSorted()).toEqual(names.toSorted());
+    for (const name of names) expect((await get(node.url, name)).status).toBe(200);
+  }
+});
+
+test('records that expire leave a node as if they had never been there', async () => {
+  await using node = await startNode(['-max-memory', '8mib'], CHECKED);
+  const expiring = { expireTime: '50ms' };
+  for (let at = 0; at < 200; at++) {
+    // Four times what the memory holds: it must come back without anybody reading the keys.
+    await eventually(async () => {
+      expect((await put(node.url, `key-${at}`, VALUE, expiring)).status).toBe(200);
+    });
+  }
+  await eventually(async () => expect(await list(node.url)).toEqual([]));
+  node.process.kill();
+  expect(await node.ended()).toMatchObject({ exitCode: 0 });
+});

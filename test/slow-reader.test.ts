@@ -1,0 +1,80 @@
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+
+import { systemClock } from '../src/clock.ts';
+import { listMembers, type MemberQuery } from '../src/cluster/listing.ts';
+import { Api } from '../src/http/api.ts';
+import { HttpServer } from '../src/http/server.ts';
+import { keyFromText, type Key } from '../src/key.ts';
+import { Store } from '../src/store/store.ts';
+import { get } from './ask.ts';
+import { eventually } from './eventually.ts';
+
+const KEYS = 1_000_000;
+/** What a key takes in the list: 60 characters, two quotes and a comma. */
+const LISTED_BYTES = 63;
+const MIB = 2 ** 20;
+
+function nameOf(at: number): Key {
+  return keyFromText(`key-${at}`.padEnd(60, '.')) as Key;
+}
+
+test('who does not read a list of a million keys costs a bounded buffer, and holds up nobody', async () => {
+  const node = { id: 'id', addr: 'addr' };
+  const store = new Store({
+    node,
+    clock: systemClock,
+    partitions: 16_384,
+    maxMemoryBytes: 0,
+    eviction: 'none',
+    random: Math.random,
+  });
+  const value = { bytes: Buffer.from('1'), start: 0, end: 1 };
+  for (let at = 0; at < KEYS; at++) {
+    store.serve({ action: 'store', key: nameOf(at), value, ttlNs: 0n });
+  }
+
+  let listedBytes = 0;
+  async function* list(query: MemberQuery) {
+    for await (const slice of listMembers(new Map([['addr', store]]), query)) {
+      listedBytes += 'keys' in slice ? slice.keys.length * LISTED_BYTES : 0;
+      yield slice;
+    }
+  }
+  const server = new HttpServer(
+    new Api({
+      backend: { serve: store.serve.bind(store), list, nodes: () => [] },
+      valueBytesMax: 1000,
+      onDefect: (error) => {
+        throw error;
+      },
+    }),
+  );
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${port}`;
+  const reader = connect(port, '127.0.0.1').pause();
+  try {
+    let readBytes = 0;
+    reader.write('GET /v1/keys HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    // The list has come to a stop when a request that comes after a look sees no more of it.
+    const stoppedAt = await eventually(async () => {
+      const before = listedBytes;
+      expect(before).toBeGreaterThan(0);
+      for (let at = 0; at < 20; at++) expect((await get(url, nameOf(at))).status).toBe(200);
+      expect(listedBytes).toBe(before);
+      return before;
+    });
+    // What the sockets of both sides hold, and a chunk. The whole list has 63 MB.
+    expect(stoppedAt).toBeLessThan(24 * MIB);
+
+    const ended = new Promise((resolve) => reader.on('end', resolve));
+    reader.on('data', (chunk) => (readBytes += chunk.length)).resume();
+    await ended;
+    expect(listedBytes).toBe(KEYS * LISTED_BYTES);
+    expect(readBytes).toBeGreaterThan(KEYS * LISTED_BYTES);
+  } finally {
+    reader.destroy();
+    server.destroy();
+  }
+  store.check();
+});
