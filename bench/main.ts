@@ -51,9 +51,14 @@ async function run(options: Options): Promise<void> {
   const file = options.jsonFile ?? join('bench-results', `${date.replaceAll(':', '-')}.json`);
   write(file, `${JSON.stringify({ date, quick: options.isQuick, machine, series }, null, 2)}\n`);
   if (options.chartsDirectory === undefined) return;
-  for (const one of series) {
+  for (const one of series.filter(isWorthAChart)) {
     write(join(options.chartsDirectory, `${one.id}.svg`), renderChart(one));
   }
+}
+
+/** Whether there is something to see: a bound, and another system to compare with. */
+function isWorthAChart({ rows, bounds }: Series): boolean {
+  return rows.length > 1 && bounds.length > 0;
 }
 
 function describe({ cpu, cores, memoryGib, system, node }: Machine, { isQuick }: Options): string {

@@ -25,7 +25,7 @@ Measures memhashd beside other servers on this machine and prints a table.
   --soak              the soak too; without it, it is left out
   --soak-minutes N    how long the soak takes, 1 to 1440 (default 10)
   --json FILE         where the figures go (default bench-results/<date>.json)
-  --charts DIRECTORY  draw the charts there, as SVG
+  --charts DIRECTORY  draw charts there, as SVG
   --help              print this text
 `;
 

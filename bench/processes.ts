@@ -37,6 +37,15 @@ export class Worker implements AsyncDisposable {
     if (this.#child.exitCode !== 0) throw new Error('a process of the bench failed');
   }
 
+  /** Halts the process, so that it disturbs no other, until {@link wake}. */
+  halt(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  wake(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** The next message of the process; throws if it ends without one. */
   async next<Message>(): Promise<Message> {
     const { value, done } = await this.#messages.next();
@@ -110,6 +119,7 @@ export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, 'exit');
   child.kill('SIGTERM');
+  child.kill('SIGCONT');
   const patience = setTimeout(() => child.kill('SIGKILL'), 5000);
   await exit;
   clearTimeout(patience);

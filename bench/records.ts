@@ -8,6 +8,7 @@ export const KEY_BYTES = 20;
 export const VALUE_BYTES = 50;
 
 const KEY_PREFIX = 'key:';
+const DIGITS = 9;
 const ZERO = 0x30;
 const VALUE_BYTES_MAX = 256;
 
@@ -26,16 +27,14 @@ export function randomFrom(seed: number): () => number {
 export class KeySource {
   readonly #bytes = Buffer.from(KEY_PREFIX.padEnd(KEY_BYTES, '0'));
 
-  /** The key of the `n`th record. */
+  /** The key of the `n`th record, of up to a thousand million. */
   key(n: number): Key {
-    for (let at = KEY_BYTES - 1, rest = n; rest > 0; at--) {
+    for (let at = KEY_BYTES - 1, rest = n; at >= KEY_BYTES - DIGITS; at--) {
       const tenth = Math.floor(rest / 10);
       this.#bytes[at] = ZERO + rest - tenth * 10;
       rest = tenth;
     }
-    const key = this.#bytes.toString('latin1', 0, KEY_BYTES) as Key;
-    this.#bytes.fill(ZERO, KEY_PREFIX.length);
-    return key;
+    return this.#bytes.toString('latin1') as Key;
   }
 }
 

@@ -36,7 +36,7 @@ const QUANTITIES: readonly Quantity[] = [
   {
     id: 'mixed-rate',
     title: 'Random loads and stores, half and half',
-    unit: 'k/s',
+    unit: 'k/s of a core',
     bounds: { 1: [{ of: 'ratio', limit: 'at least', bound: 1.3 }] },
     of: ({ rounds }, { operations }) =>
       (2 * operations) / median(rounds.map(({ loadMs, storeMs }) => loadMs + storeMs)),
@@ -44,21 +44,21 @@ const QUANTITIES: readonly Quantity[] = [
   {
     id: 'load-rate',
     title: 'Random loads',
-    unit: 'k/s',
+    unit: 'k/s of a core',
     bounds: {},
     of: ({ rounds }, { operations }) => operations / median(rounds.map(({ loadMs }) => loadMs)),
   },
   {
     id: 'store-rate',
     title: 'Random stores',
-    unit: 'k/s',
+    unit: 'k/s of a core',
     bounds: {},
     of: ({ rounds }, { operations }) => operations / median(rounds.map(({ storeMs }) => storeMs)),
   },
   {
     id: 'fill-rate',
     title: 'Filling',
-    unit: 'k/s',
+    unit: 'k/s of a core',
     bounds: {},
     of: ({ filled }, { records }) => records / filled.fillMs,
   },
@@ -101,8 +101,8 @@ export async function measureStore(effort: Effort): Promise<Series[]> {
 }
 
 async function measureSize({ pick, progress }: Effort, millions: number): Promise<Series[]> {
-  const size: Size = { records: millions * 1e6, operations: pick(1e6, 200_000) };
-  const [ours, map] = await measureBoth(size, pick(7, 3), (text) =>
+  const size: Size = { records: millions * 1e6, operations: pick(1e6, 300_000) };
+  const [ours, map] = await measureBoth(size, pick(7, 5), (text) =>
     progress(`store: ${millions} million records, ${text}`),
   );
   const redis = millions === 1 ? await measureRedis(size.records, progress) : [];
@@ -120,7 +120,7 @@ async function measureSize({ pick, progress }: Effort, millions: number): Promis
   }));
 }
 
-/** Fills ours and a `Map`, each in its process, and lets them run rounds in turn. */
+/** Fills ours and a `Map`, each in its process, and lets them run rounds in turn, one at a time. */
 async function measureBoth(
   size: Size,
   rounds: number,
@@ -129,18 +129,23 @@ async function measureBoth(
   await using ours = startWorker('store', size);
   progress('filling ours');
   const oursFilled = await ours.next<Filled>();
+  ours.halt();
   await using map = startWorker('map', size);
   progress('filling a Map');
   const mapFilled = await map.next<Filled>();
+  map.halt();
   const results: [Round[], Round[]] = [[], []];
   for (let round = 1; round <= rounds; round++) {
     progress(`round ${round} of ${rounds}`);
     for (const [at, worker] of [ours, map].entries()) {
+      worker.wake();
       worker.tell('round');
       results[at]!.push(await worker.next<Round>());
+      worker.halt();
     }
   }
   for (const worker of [ours, map]) {
+    worker.wake();
     worker.tell('finish');
     await worker.end();
   }
