@@ -12,7 +12,7 @@ const DUE_PER_SECOND = 5000;
 const STORM_RECORDS = 200_000;
 
 /** The storm comes in the middle of a load that takes twice as long. */
-const STORM_AFTER_MS = 3000;
+const STORM_AFTER_MS = 2000;
 const WARM_UP_MS = 1000;
 const CONNECTIONS = 8;
 
@@ -24,7 +24,7 @@ async function measureLag({ pick, progress }: Effort): Promise<Series[]> {
   const parameters: LagParameters = {
     records: RECORDS,
     duePerSecond: DUE_PER_SECOND,
-    seconds: pick(60, 6),
+    seconds: pick(60, 4),
   };
   progress(`expiry: lag, ${parameters.seconds} s after 6 s of preparation`);
   const { lagMs, coreShare } = await runWorker<LagResult>('lag', parameters);

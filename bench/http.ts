@@ -22,7 +22,7 @@ export async function measureHttp({ pick, progress }: Effort): Promise<Series[]>
     return [];
   }
   const rounds = pick(15, 3);
-  const requests = pick(20_000, 8000);
+  const requests = pick(20_000, 5000);
   const contestants: Contestant[] = [];
   const absent = (command: string): void =>
     progress(`http: ${command} is not installed and not compared with`);

@@ -10,27 +10,19 @@ import { KEY_BYTES, KeySource, VALUE_BYTES } from './records.ts';
 /** Commands that are sent together. */
 const BATCH = 1000;
 
-/** How a record can be kept in Redis: as a string, or with three members of meta as a hash. */
-const COMMANDS = {
-  string: (key: string, value: string) => respCommand('SET', key, value),
-  hash: (key: string, value: string) =>
-    respCommand(
-      'HSET',
-      key,
-      'v',
-      value,
-      'i',
-      '1',
-      'c',
-      '1795395420123456',
-      'u',
-      '1795395420123456',
-    ),
-} as const;
+/** How a record can be kept in Redis. */
+export const REDIS_FORMS = ['string', 'hash with meta'] as const;
+
+/** The command that stores a record; a hash has three members beside the value. */
+function command(form: (typeof REDIS_FORMS)[number], key: string, value: string): string {
+  if (form === 'string') return respCommand('SET', key, value);
+  const [created, updated] = ['1795395420123456', '1795395420123456'];
+  return respCommand('HSET', key, 'v', value, 'i', '1', 'c', created, 'u', updated);
+}
 
 /** Bytes of `used_memory` per record, of `records` records, beyond key and value. */
 export async function redisBytesPerRecord(
-  form: keyof typeof COMMANDS,
+  form: (typeof REDIS_FORMS)[number],
   records: number,
 ): Promise<number> {
   await using redis = await startRedis();
@@ -42,7 +34,7 @@ export async function redisBytesPerRecord(
     for (let from = 0; from < records; from += BATCH) {
       const count = Math.min(BATCH, records - from);
       const commands = Array.from({ length: count }, (_, n) =>
-        COMMANDS[form](keys.key(from + n), value),
+        command(form, keys.key(from + n), value),
       );
       socket.write(commands.join(''));
       await replies(socket, count);

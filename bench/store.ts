@@ -1,7 +1,7 @@
 /** The store in process, without a network: rate, memory and pauses, beside a `Map` and Redis. */
 
 import { isInstalled, Worker } from './processes.ts';
-import { redisBytesPerRecord } from './redis-memory.ts';
+import { REDIS_FORMS, redisBytesPerRecord } from './redis-memory.ts';
 import type { Effort } from './section.ts';
 import { median, OURS, type Bound, type Row, type Series } from './series.ts';
 import type { SubjectName } from './subjects.ts';
@@ -101,11 +101,11 @@ export async function measureStore(effort: Effort): Promise<Series[]> {
 }
 
 async function measureSize({ pick, progress }: Effort, millions: number): Promise<Series[]> {
-  const size: Size = { records: millions * 1e6, operations: pick(1e6, 300_000) };
-  const [ours, map] = await measureBoth(size, pick(7, 5), (text) =>
+  const size: Size = { records: millions * 1e6, operations: pick(1e6, 250_000) };
+  const [ours, map] = await measureBoth(size, pick(7, 3), (text) =>
     progress(`store: ${millions} million records, ${text}`),
   );
-  const redis = millions === 1 ? await measureRedis(size.records, progress) : [];
+  const redis = millions === 1 ? await measureRedis(size.records, pick(2, 1), progress) : [];
   return QUANTITIES.map(({ id, title, bounds, of, ...rest }) => ({
     ...rest,
     id: `store-${id}-${millions}m`,
@@ -160,14 +160,20 @@ function startWorker(subject: SubjectName, { records, operations }: Size): Worke
   return new Worker('store', parameters, NODE_FLAGS);
 }
 
-async function measureRedis(records: number, progress: Effort['progress']): Promise<Row[]> {
+/** Measures the first `count` of the forms that a record can have in Redis. */
+async function measureRedis(
+  records: number,
+  count: number,
+  progress: Effort['progress'],
+): Promise<Row[]> {
   if (!isInstalled('redis-server')) {
     progress('store: redis-server is not installed and not compared with');
     return [];
   }
   progress('store: the same records in Redis');
-  return [
-    { system: 'Redis, string', value: await redisBytesPerRecord('string', records) },
-    { system: 'Redis, hash with meta', value: await redisBytesPerRecord('hash', records) },
-  ];
+  const rows: Row[] = [];
+  for (const form of REDIS_FORMS.slice(0, count)) {
+    rows.push({ system: `Redis, ${form}`, value: await redisBytesPerRecord(form, records) });
+  }
+  return rows;
 }
