@@ -1,4 +1,4 @@
-/** The store in its plainest form: a `Map`. */
+/** The store in its plainest form, a `Map`: the model that the real one is compared with. */
 
 import type { Clock } from '../src/clock.ts';
 import { failure, type Failure } from '../src/errors.ts';
@@ -38,13 +38,13 @@ export class MapStore implements Engine, Lister {
   serve(request: Request): Reply {
     const now = this.#clock();
     const record = this.#live(request.key, now);
-    if (request.action !== 'index' && request.action !== 'item') {
-      const broken = brokenCondition(request.condition, record?.meta);
-      if (broken !== undefined && (record !== undefined || request.action !== 'load')) {
-        return request.action === 'load' && broken === 'ifNoneMatch' && record !== undefined
-          ? { status: 'unchanged', node: this.#node, meta: this.#access(record, now).meta }
-          : preconditionFailed(request, record?.meta);
-      }
+    const condition = 'condition' in request ? request.condition : undefined;
+    const broken = brokenCondition(condition, record?.meta);
+    if (broken === 'ifNoneMatch' && request.action === 'load' && record !== undefined) {
+      return { status: 'unchanged', node: this.#node, meta: this.#access(record, now).meta };
+    }
+    if (broken !== undefined && (record !== undefined || request.action !== 'load')) {
+      return preconditionFailed(request, record?.meta);
     }
     if (request.action === 'store') return this.#store(request, record, now);
     if (request.action === 'delete') {
