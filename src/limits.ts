@@ -51,8 +51,8 @@ export const PAGE_KEYS_MAX = 10_000;
 /** Partitions of a key space: two bytes name one. */
 export const PARTITIONS_MAX = 65_536;
 
-/** Segments of memory that 32-bit addresses reach: 32 GiB of small records. */
-export const ADDRESSABLE_SEGMENTS = 32_768;
+/** Segments of memory that 32-bit addresses reach: 32 GiB of records that share them. */
+export const ADDRESSABLE_SEGMENTS = 8192;
 
 /** Members of a cluster: each has a link to each. */
 export const MEMBERS_MAX = 256;

@@ -9,13 +9,13 @@ const root = join(import.meta.dirname, '..');
 
 const pure = ['errors.ts', 'json/b.ts', 'node:buffer'];
 const store = ['store/request.ts', 'store/b.ts'];
-const packages = ['node:fs', 'node:net', 'pino'];
+const packages = ['node:fs', 'node:net', 'node:worker_threads', 'pino'];
 
 /** Each layer by one of its files, lowest first, and what that file may import. */
 const mayImport = {
   'key.ts': pure,
   'json/a.ts': pure,
-  'store/a.ts': [...pure, ...store],
+  'store/a.ts': [...pure, ...store, 'node:worker_threads'],
   'disk/a.ts': [...pure, ...packages, ...store, 'disk/b.ts'],
   'cluster/a.ts': [...pure, ...packages, ...store, 'disk/b.ts', 'cluster/b.ts'],
   'http/a.ts': [...pure, ...packages, 'store/request.ts', 'cluster/b.ts', 'http/b.ts'],

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { expect, test } from 'vitest';
 
 import { ask, get, pathOf, put } from './ask.ts';
@@ -50,6 +52,26 @@ test('-num-partitions and hash tags change nothing that a client sees', async ()
     for (const name of names) await put(node.url, name, '1');
     expect((await list(node.url)).toSorted()).toEqual(names.toSorted());
     for (const name of names) expect((await get(node.url, name)).status).toBe(200);
+  }
+});
+
+test('memory goes back to the system after mass deletion, and after mass expiry', async () => {
+  await using node = await startNode();
+  const residentMib = (): number => {
+    const status = readFileSync(`/proc/${node.process.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
+  };
+  const emptyMib = residentMib();
+  const names = Array.from({ length: 600 }, (_, at) => `key-${at}`);
+  const value = JSON.stringify('v'.repeat(250_000));
+  const remove = (name: string) => ask(node.url, 'DELETE', pathOf(name));
+  const letExpire = (name: string) => put(node.url, name, value, { expireTime: '1ms' });
+  // More than once: an allocator may learn which sizes come again, and keep those to itself.
+  for (const end of [remove, letExpire, remove]) {
+    for (const name of names) await put(node.url, name, value);
+    expect(residentMib()).toBeGreaterThan(emptyMib + 140);
+    for (const name of names) await end(name);
+    await eventually(() => expect(residentMib()).toBeLessThan(emptyMib + 60));
   }
 });
 

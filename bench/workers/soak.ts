@@ -23,7 +23,6 @@ export interface SoakSample {
   readonly churn: number;
   readonly liveMib: number;
   readonly garbageMib: number;
-  readonly reservedMib: number;
   readonly indexMib: number;
   /** Of the process. */
   readonly residentMib: number;
@@ -70,14 +69,13 @@ function operate(): number {
 }
 
 function sample(stores: number): SoakSample {
-  const { records, liveBytes, garbageBytes, reservedBytes, indexBytes } = store.stats();
+  const { records, liveBytes, garbageBytes, indexBytes } = store.stats();
   return {
     minute: elapsedMs() / 60_000,
     records,
     churn: stores / records,
     liveMib: liveBytes / MIB,
     garbageMib: garbageBytes / MIB,
-    reservedMib: reservedBytes / MIB,
     indexMib: indexBytes / MIB,
     residentMib: process.memoryUsage.rss() / MIB,
   };

@@ -1,25 +1,23 @@
 /** Raw memory outside the JavaScript heap: segments that blocks are appended to, and their garbage. */
 
 import { ADDRESSABLE_SEGMENTS } from '../limits.ts';
+import { allocateChunk, freeChunk } from './memory.ts';
 
 /** Bytes in a word. Blocks are whole words, so that their numbers are aligned. */
 export const WORD_BYTES = 8;
 
 /** The low bits of an address count words in a segment, the high bits segments. */
-const OFFSET_BITS = 17;
+const OFFSET_BITS = 19;
 const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 
-/** An ordinary segment has 1 MiB. */
+/** A segment is full at 4 MiB. */
 const SEGMENT_WORDS = 1 << OFFSET_BITS;
+
+/** A larger block, 512 KiB, gets a segment to itself: it is never moved, and goes when it is freed. */
+const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
 
 /** The first word of a segment stays unused, so that no block has the address 0. */
 const FIRST_WORD = 1;
-
-/** A larger block gets a segment to itself, which goes when the block does. */
-const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
-
-/** Empty segments kept for the next use: giving memory back and fetching it again takes time. */
-const SPARE_SEGMENTS_MAX = 2;
 
 /**
  * Where a block starts, in words: a whole number of 32 bits, so that 32 GiB can be addressed.
@@ -27,8 +25,9 @@ const SPARE_SEGMENTS_MAX = 2;
  */
 export type BlockAddress = number;
 
-/** A piece of memory, seen as the kinds of numbers that are kept in it. */
+/** A chunk of memory, seen as the kinds of numbers that are kept in it. */
 export class Segment {
+  readonly memory: ArrayBuffer;
   readonly bytes: Buffer;
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
@@ -38,16 +37,12 @@ export class Segment {
   /** Words of live blocks. */
   liveWords = 0;
 
-  constructor(words: number) {
-    const memory = new ArrayBuffer(words * WORD_BYTES);
+  constructor(memory: ArrayBuffer) {
+    this.memory = memory;
     this.bytes = Buffer.from(memory);
     this.u32 = new Uint32Array(memory);
     this.f64 = new Float64Array(memory);
     this.u64 = new BigUint64Array(memory);
-  }
-
-  get sizeWords(): number {
-    return this.f64.length;
   }
 
   get garbageWords(): number {
@@ -63,18 +58,13 @@ export class Segment {
 export class Arena {
   readonly #segments: (Segment | undefined)[] = [];
   readonly #unusedNumbers: number[] = [];
-  readonly #spares: Segment[] = [];
-  /** The number of the segment that blocks are appended to; -1 before the first. */
+  /** The number of the segment that blocks are appended to; -1 if there is none. */
   #open = -1;
   #pinned = -1;
-  #reservedWords = 0;
+  /** An empty segment that is kept for the next use: fetching pages from the system takes time. */
+  #spare: Segment | undefined;
   #liveWords = 0;
   #garbageWords = 0;
-
-  /** Bytes taken from the system, live, garbage and free. */
-  get reservedBytes(): number {
-    return (this.#reservedWords + this.#spares.length * SEGMENT_WORDS) * WORD_BYTES;
-  }
 
   /** Bytes of live blocks. */
   get liveBytes(): number {
@@ -90,7 +80,7 @@ export class Arena {
     return this.#segments[address >>> OFFSET_BITS] as Segment;
   }
 
-  /** Appends a live block of `words` words and notes its size; 0 if no address is left for it. */
+  /** Appends a live block of `words` words and notes its size; 0 if there is no memory for it. */
   allocate(words: number): BlockAddress {
     const number = this.#segmentFor(words);
     const segment = this.#segments[number];
@@ -115,18 +105,19 @@ export class Arena {
   }
 
   /**
-   * Pins the segment with the most garbage, so that it can be walked while its blocks are freed. At
-   * most one segment is pinned.
+   * Pins the segment with the most garbage, so that it can be walked while its blocks are freed; no
+   * more are appended to it. At most one segment is pinned.
    *
-   * @returns the address of its first block; 0 if no segment, other than the open one, has garbage.
+   * @returns the address of its first block; 0 if no segment has garbage.
    */
   pinMostGarbage(): BlockAddress {
     let most = 0;
     for (const [number, segment] of this.segments()) {
-      if (number === this.#open || segment.garbageWords <= most) continue;
+      if (segment.garbageWords <= most) continue;
       most = segment.garbageWords;
       this.#pinned = number;
     }
+    if (this.#pinned === this.#open) this.#open = -1;
     return this.#pinned < 0 ? 0 : addressOf(this.#pinned, FIRST_WORD);
   }
 
@@ -160,12 +151,12 @@ export class Arena {
     }
   }
 
-  /** The number of a segment that has room for a block; -1 if no more can be addressed. */
+  /** The number of a segment that has room for a block; -1 if there is no memory for one. */
   #segmentFor(words: number): number {
-    if (words > SHARED_BLOCK_WORDS_MAX) return this.#add(() => new Segment(FIRST_WORD + words));
+    if (words > SHARED_BLOCK_WORDS_MAX) return this.#add();
     const open = this.#segments[this.#open];
     if (open !== undefined && open.usedWords + words <= SEGMENT_WORDS) return this.#open;
-    const added = this.#add(() => this.#spares.pop() ?? new Segment(SEGMENT_WORDS));
+    const added = this.#add();
     if (added < 0) return added;
     const closed = this.#open;
     this.#open = added;
@@ -173,13 +164,21 @@ export class Arena {
     return added;
   }
 
-  #add(make: () => Segment): number {
-    const number = this.#unusedNumbers.pop() ?? this.#segments.length;
-    if (number >= ADDRESSABLE_SEGMENTS) return -1;
-    const segment = make();
+  #add(): number {
+    const number = this.#unusedNumbers.at(-1) ?? this.#segments.length;
+    const segment = number < ADDRESSABLE_SEGMENTS ? this.#takeEmpty() : undefined;
+    if (segment === undefined) return -1;
+    this.#unusedNumbers.pop();
     this.#segments[number] = segment;
-    this.#reservedWords += segment.sizeWords;
     return number;
+  }
+
+  #takeEmpty(): Segment | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare !== undefined) return spare;
+    const memory = allocateChunk();
+    return memory && new Segment(memory);
   }
 
   #releaseIfDead(number: number): void {
@@ -188,17 +187,13 @@ export class Arena {
     if (number === this.#open || number === this.#pinned) return;
     this.#segments[number] = undefined;
     this.#unusedNumbers.push(number);
-    this.#reservedWords -= segment.sizeWords;
     this.#garbageWords -= segment.garbageWords;
-    if (segment.sizeWords === SEGMENT_WORDS && this.#spares.length < SPARE_SEGMENTS_MAX) {
+    if (this.#spare === undefined && segment.usedWords <= SEGMENT_WORDS) {
       segment.usedWords = FIRST_WORD;
-      this.#spares.push(segment);
-      return;
+      this.#spare = segment;
+    } else {
+      freeChunk(segment.memory);
     }
-    // Gives the memory back now instead of at the next garbage collection; Node 20 cannot.
-    const memory: ArrayBufferLike & { transfer?: (bytes: number) => unknown } =
-      segment.bytes.buffer;
-    memory.transfer?.(0);
   }
 }
 

@@ -47,7 +47,7 @@ export class Records {
     this.#arena = arena;
   }
 
-  /** Writes a new record; 0 if the arena has no address left. */
+  /** Writes a new record; 0 if there is no memory for it. */
   create(key: Key, shard: number, value: Slice, meta: Meta): BlockAddress {
     const expires = meta.ttlNs !== 0n;
     const address = this.#arena.allocate(recordWords(key.length, valueBytes(value), expires));
@@ -84,7 +84,7 @@ export class Records {
     return true;
   }
 
-  /** Copies a record to a new block, as it is; 0 if the arena has no address left. */
+  /** Copies a record to a new block, as it is; 0 if there is no memory for it. */
   copy(from: BlockAddress): BlockAddress {
     const source = this.#arena.segmentOf(from);
     const start = offsetOf(from);

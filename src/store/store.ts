@@ -62,8 +62,6 @@ export interface StoreStats {
   readonly indexBytes: number;
   /** Dead records whose memory is not won back yet. */
   readonly garbageBytes: number;
-  /** Memory for records taken from the system: live, garbage and free. */
-  readonly reservedBytes: number;
   /** Records evicted since the start. */
   readonly evicted: number;
 }
@@ -160,7 +158,6 @@ export class Store implements Engine, Lister {
       liveBytes: this.#arena.liveBytes,
       indexBytes: this.#index.sizeBytes,
       garbageBytes: this.#arena.garbageBytes,
-      reservedBytes: this.#arena.reservedBytes,
       evicted: this.#evicted,
     };
   }

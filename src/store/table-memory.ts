@@ -1,7 +1,9 @@
 /** Memory for hash tables: blocks of a power of two, from slabs outside the JavaScript heap. */
 
-/** A slab has 1 MiB; it is given back when nothing in it is used. */
-const SLAB_BITS = 18;
+import { allocateChunk, freeChunk } from './memory.ts';
+
+/** A slab has 4 MiB; it is given back when nothing in it is used. */
+const SLAB_BITS = 20;
 const SLAB_U32 = 1 << SLAB_BITS;
 const OFFSET_MASK = SLAB_U32 - 1;
 
@@ -40,7 +42,7 @@ export class TableMemory {
     return this.#slabs[address >>> SLAB_BITS] as Uint32Array;
   }
 
-  /** Takes a block of 2^`order` zeros, `order` from 4 to 18. */
+  /** Takes a block of 2^`order` zeros, `order` from 4 to 20. */
   allocate(order: number): TableAddress {
     let from = order;
     while (from < SLAB_BITS && this.#heads[from] === NONE) from++;
@@ -69,12 +71,15 @@ export class TableMemory {
 
   #addSlab(): TableAddress {
     const number = this.#unusedNumbers.pop() ?? this.#slabs.length;
-    this.#slabs[number] = new Uint32Array(SLAB_U32);
-    this.#freeOrders[number] = new Uint8Array(SLAB_U32 >>> ORDER_MIN);
+    const memory = allocateChunk();
+    if (memory === undefined) throw new Error('the system has no memory left');
+    this.#slabs[number] = new Uint32Array(memory);
+    this.#freeOrders[number] ??= new Uint8Array(SLAB_U32 >>> ORDER_MIN);
     return (number << SLAB_BITS) >>> 0;
   }
 
   #dropSlab(number: number): void {
+    freeChunk(this.#slabs[number]!.buffer as ArrayBuffer);
     this.#slabs[number] = undefined;
     this.#unusedNumbers.push(number);
   }
