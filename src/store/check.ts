@@ -3,11 +3,12 @@
 import type { Key } from '../key.ts';
 import type { Arena, BlockAddress } from './arena.ts';
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex } from './key-index.ts';
+import type { KeyIndex, Place } from './key-index.ts';
+import { PackedKey } from './packed-key.ts';
 import { recordWords, type Records } from './records.ts';
 
 /**
- * Walks through everything; `placeOf` gives the shard and the hash of a key.
+ * Walks through everything; `placeOf` tells where a key belongs.
  *
  * @throws Error that says which invariant does not hold.
  */
@@ -16,7 +17,7 @@ export function checkStore(
   records: Records,
   index: KeyIndex,
   wheel: ExpiryWheel,
-  placeOf: (key: Key) => [shard: number, hash: number],
+  placeOf: (key: Key) => Place,
 ): void {
   const live = checkBlocks(arena, records);
   checkIndex(records, index, live, placeOf);
@@ -58,19 +59,20 @@ function checkIndex(
   records: Records,
   index: KeyIndex,
   live: ReadonlySet<BlockAddress>,
-  placeOf: (key: Key) => [shard: number, hash: number],
+  placeOf: (key: Key) => Place,
 ): void {
+  index.check();
+  const packed = new PackedKey();
   let entries = 0;
-  for (let shard = 0; shard < index.shards; shard++) {
-    if (index.count(shard) === 0) continue;
-    for (const address of index.addresses(shard)) {
+  for (let partition = 0; partition < index.partitions; partition++) {
+    for (const address of index.addresses(partition)) {
       entries++;
       verify(live.has(address), () => `the index points at ${address}, which is no live record`);
-      equal(records.shard(address), shard, `shard in record ${address}`);
+      equal(records.partition(address), partition, `partition in record ${address}`);
       const key = records.key(address);
-      const [expected, hash] = placeOf(key);
-      equal(expected, shard, `shard of key ${JSON.stringify(key)}`);
-      equal(index.find(shard, hash, key), address, `address of key ${JSON.stringify(key)}`);
+      const place = placeOf(key);
+      equal(place.partition, partition, `partition of key ${JSON.stringify(key)}`);
+      equal(index.find(place, packed.pack(key)), address, `address of key ${JSON.stringify(key)}`);
     }
   }
   equal(entries, live.size, 'entries in the index');

@@ -2,7 +2,7 @@
 
 import type { BlockAddress } from './arena.ts';
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex } from './key-index.ts';
+import type { KeyIndex, Place } from './key-index.ts';
 import type { Records } from './records.ts';
 
 /**
@@ -55,7 +55,7 @@ export class Evictor {
     let found = 0;
     let oldest = Infinity;
     let seen = 0;
-    for (const address of this.#index.addressesFrom(this.#random())) {
+    for (const address of this.#index.addressesFrom(this.#anywhere())) {
       if (address === spared) continue;
       const lastUse = this.#records.lastUse(address);
       if (lastUse < oldest) {
@@ -65,5 +65,10 @@ export class Evictor {
       if (++seen === SAMPLE_RECORDS) break;
     }
     return found;
+  }
+
+  #anywhere(): Place {
+    const partition = Math.floor(this.#random() * this.#index.partitions);
+    return { partition, hash: Math.floor(this.#random() * 2 ** 32) };
   }
 }

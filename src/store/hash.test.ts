@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import type { Key } from '../key.ts';
 import { KeyHash } from './hash.ts';
+import { PackedKey } from './packed-key.ts';
+
+/** The hash of a byte string. */
+function hash(keyHash: KeyHash, bytes: string): number {
+  return keyHash.hash(new PackedKey().pack(bytes as Key));
+}
 
 // The published results of HalfSipHash-1-3 for the key 00 01 … 07 and the input 00 01 … n - 1, as in
 // the Linux kernel's self-test of hsiphash on 32 bits (lib/test_siphash.c).
@@ -20,7 +27,7 @@ const PUBLISHED = [
 test('the hash is HalfSipHash-1-3', () => {
   const keyHash = new KeyHash(0x03020100, 0x07060504);
   const bytes = String.fromCharCode(...PUBLISHED.keys());
-  expect(PUBLISHED.map((_, length) => keyHash.hash(bytes.slice(0, length)))).toEqual(PUBLISHED);
+  expect(PUBLISHED.map((_, length) => hash(keyHash, bytes.slice(0, length)))).toEqual(PUBLISHED);
 });
 
 test('the hash is an unsigned number of 32 bits, the same each time', () => {
@@ -28,14 +35,14 @@ test('the hash is an unsigned number of 32 bits, the same each time', () => {
   const bytes = fc.uint8Array().map((array) => String.fromCharCode(...array));
   fc.assert(
     fc.property(uint32, uint32, bytes, (k0, k1, key) => {
-      const hash = new KeyHash(k0, k1).hash(key);
-      expect(hash).toBe(hash >>> 0);
-      expect(new KeyHash(k0 | 0, k1 | 0).hash(key)).toBe(hash);
+      const found = hash(new KeyHash(k0, k1), key);
+      expect(found).toBe(found >>> 0);
+      expect(hash(new KeyHash(k0 | 0, k1 | 0), key)).toBe(found);
     }),
   );
 });
 
 test('both halves of the key count', () => {
   const hashes = [new KeyHash(0, 0), new KeyHash(1, 0), new KeyHash(0, 1), new KeyHash(1 << 31, 0)];
-  expect(new Set(hashes.map((keyHash) => keyHash.hash('name'))).size).toBe(hashes.length);
+  expect(new Set(hashes.map((keyHash) => hash(keyHash, 'name'))).size).toBe(hashes.length);
 });

@@ -3,12 +3,13 @@
 import type { Key } from '../key.ts';
 import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
 import { deadlineOf } from './expiry.ts';
+import type { PackedKey } from './packed-key.ts';
 import type { Meta, Slice } from './request.ts';
 
 // A record is a header, the bytes of the key and the bytes of the value:
 //
 //   word 0   size in words (u32) · index (u32)
-//   word 1   bytes of the value (u32) · bytes of the key, flags and shard (u32)
+//   word 1   bytes of the value (u32) · bytes of the key, partition and flags (u32)
 //   word 2   created (f64)
 //   word 3   updated (f64)
 //   word 4   accessed (f64)
@@ -32,10 +33,10 @@ const NEXT_U32 = 13;
 const HEADER_WORDS = 5;
 const EXPIRING_HEADER_WORDS = 7;
 
-// The shape: 13 bits of key length, 16 of shard, and three flags.
+// The shape: 13 bits of key length, 16 of partition, and two flags.
 const KEY_BYTES_MASK = 0x1fff;
-const SHARD_SHIFT = 13;
-const SHARD_MASK = 0xffff;
+const PARTITION_SHIFT = 13;
+const PARTITION_MASK = 0xffff;
 const EXPIRES = 1 << 29;
 const DEAD = 1 << 30;
 
@@ -48,20 +49,17 @@ export class Records {
   }
 
   /** Writes a new record; 0 if there is no memory for it. */
-  create(key: Key, shard: number, value: Slice, meta: Meta): BlockAddress {
+  create(key: PackedKey, partition: number, value: Slice, meta: Meta): BlockAddress {
     const expires = meta.ttlNs !== 0n;
     const address = this.#arena.allocate(recordWords(key.length, valueBytes(value), expires));
     if (address === 0) return 0;
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
-    const shape = key.length | (shard << SHARD_SHIFT) | (expires ? EXPIRES : 0);
+    const shape = key.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
     segment.u32[at * 2 + SHAPE_U32] = shape;
     segment.f64[at + CREATED_F64] = meta.createdAt;
     segment.f64[at + ACCESSED_F64] = meta.accessedAt;
-    const keyStart = keyStartOf(at, shape);
-    for (let byte = 0; byte < key.length; byte++) {
-      segment.bytes[keyStart + byte] = key.charCodeAt(byte);
-    }
+    key.write(segment.u32, keyStartOf(at, shape) >>> 2);
     writeValue(segment, at, value, meta);
     return address;
   }
@@ -112,8 +110,8 @@ export class Records {
     return (this.#shape(address) & EXPIRES) !== 0;
   }
 
-  shard(address: BlockAddress): number {
-    return (this.#shape(address) >>> SHARD_SHIFT) & SHARD_MASK;
+  partition(address: BlockAddress): number {
+    return (this.#shape(address) >>> PARTITION_SHIFT) & PARTITION_MASK;
   }
 
   sizeWords(address: BlockAddress): number {
@@ -134,26 +132,18 @@ export class Records {
     return bytes.toString('latin1', start, start + (shape & KEY_BYTES_MASK)) as Key;
   }
 
-  hasKey(address: BlockAddress, key: Key): boolean {
-    const { bytes, u32 } = this.#arena.segmentOf(address);
+  /** The key, in `to`. */
+  readKey(address: BlockAddress, to: PackedKey): PackedKey {
+    const { u32 } = this.#arena.segmentOf(address);
+    const shape = this.#shape(address);
+    return to.read(u32, keyStartOf(offsetOf(address), shape) >>> 2, shape & KEY_BYTES_MASK);
+  }
+
+  hasKey(address: BlockAddress, key: PackedKey): boolean {
+    const { u32 } = this.#arena.segmentOf(address);
     const at = offsetOf(address);
     const shape = u32[at * 2 + SHAPE_U32] as number;
-    if ((shape & KEY_BYTES_MASK) !== key.length) return false;
-    const start = keyStartOf(at, shape);
-    let byte = 0;
-    // Four bytes at a time: keys are compared once in each request, and start at a whole word.
-    for (; byte + 4 <= key.length; byte += 4) {
-      const four =
-        key.charCodeAt(byte) |
-        (key.charCodeAt(byte + 1) << 8) |
-        (key.charCodeAt(byte + 2) << 16) |
-        (key.charCodeAt(byte + 3) << 24);
-      if (((u32[(start + byte) >>> 2] as number) | 0) !== four) return false;
-    }
-    for (; byte < key.length; byte++) {
-      if (bytes[start + byte] !== key.charCodeAt(byte)) return false;
-    }
-    return true;
+    return (shape & KEY_BYTES_MASK) === key.length && key.isAt(u32, keyStartOf(at, shape) >>> 2);
   }
 
   /** The value where it lies: the next store, delete or compaction may move it. */

@@ -377,12 +377,69 @@ test('a listing resumes after the key where it stopped', () => {
   }
 });
 
+test('keys that share a hash tag are found, listed in small slices, and leave nothing behind', () => {
+  const store = makeStore(new Hand(), { partitions: 65_536 });
+  const names = Array.from({ length: 150_000 }, (_, at) => `{tag}${at}`);
+  for (const name of names) store.serve(storing(name, '1'));
+  store.check();
+  const slices = [...store.list({ prefix: key('') })];
+  expect(Math.max(...slices.map((slice) => slice.length))).toBeLessThan(2048);
+  const listed = slices.flat();
+  expect(listed.toSorted()).toEqual(names.toSorted());
+  for (const at of [0, 77_777, 149_999]) {
+    const rest = [...store.list({ prefix: key(''), after: listed[at] })].flat();
+    expect(rest).toEqual(listed.slice(at + 1));
+  }
+  for (const name of names.slice(10)) store.serve(deleting(name));
+  store.check();
+  expect(store.stats().indexBytes).toBeLessThan(1024);
+  expect(allKeys(store).toSorted()).toEqual(names.slice(0, 10).toSorted());
+  for (const name of names) store.serve(deleting(name));
+  expect(store.stats()).toMatchObject({ records: 0, indexBytes: 0 });
+});
+
+test('a listing, whole or resumed, gives each key once while tables split and merge', () => {
+  const store = makeStore(new Hand(), { partitions: 1 });
+  const stay = Array.from({ length: 1000 }, (_, at) => `stay:${at}`);
+  for (const name of stay) store.serve(storing(name, '1'));
+  const others = Array.from({ length: 30_000 }, (_, at) => `other:${at}`);
+  const store30k = (): void => others.forEach((name) => store.serve(storing(name, '1')));
+  const delete30k = (): void => others.forEach((name) => store.serve(deleting(name)));
+  const listed: string[] = [];
+  const add = (keys: readonly string[]): void => {
+    listed.push(...keys.filter((name) => name.startsWith('stay:')));
+  };
+  // Into a thousand keys in one table, many in many tables, and the other way round, again and again.
+  let after: Key | undefined;
+  for (let pages = 0; ; pages++) {
+    const page = [...store.list({ prefix: key(''), after })].flat().slice(0, 700);
+    add(page);
+    after = page.at(-1);
+    if (after === undefined) break;
+    if (pages % 2 === 0) store30k();
+    else if (pages % 5 === 0) delete30k();
+  }
+  expect(listed.toSorted()).toEqual(stay.toSorted());
+  listed.length = 0;
+  delete30k();
+  let slices = 0;
+  for (const slice of store.list({ prefix: key('') })) {
+    add(slice);
+    if (slices++ % 3 === 1) delete30k();
+    else store30k();
+  }
+  expect(slices).toBeGreaterThan(5);
+  expect(listed.toSorted()).toEqual(stay.toSorted());
+  store.check();
+});
+
 test('without eviction a full store refuses to grow, and still reads, deletes and overwrites', () => {
   const store = makeStore(new Hand(), { maxMemoryBytes: 4 * MIB });
   let stored = 0;
   while (store.serve(storing(`key:${stored}`, `"${'v'.repeat(500)}"`)).status === 'ok') stored++;
   expect(stored).toBeGreaterThan(5000);
-  expect(store.serve(storing('new', '"v"'))).toMatchObject({ code: 'MEMORY_FULL' });
+  const another = storing('another', `"${'v'.repeat(500)}"`);
+  expect(store.serve(another)).toMatchObject({ code: 'MEMORY_FULL' });
   expect(usedBytes(store)).toBeLessThanOrEqual(4 * MIB + 4096);
   expect(valueOf(store.serve(loading('key:0')))).toHaveLength(502);
   expect(store.serve(storing('key:0', `"${'w'.repeat(500)}"`)).status).toBe('ok');

@@ -12,7 +12,8 @@ import { Evictor, type Eviction } from './eviction.ts';
 import { ExpiryWheel } from './expiry-wheel.ts';
 import { isLive } from './expiry.ts';
 import { KeyHash } from './hash.ts';
-import { KeyIndex } from './key-index.ts';
+import { KeyIndex, type Place } from './key-index.ts';
+import { PackedKey } from './packed-key.ts';
 import { Records, recordWords } from './records.ts';
 import {
   NO_META,
@@ -24,12 +25,10 @@ import {
   type NodeRef,
   type Reply,
   type Request,
+  type Slice,
   type StoreRequest,
 } from './request.ts';
 import { select } from './select.ts';
-
-/** Fewest hash tables: where there are fewer partitions, each has several, so that none is large. */
-const SHARDS_MIN = 16_384;
 
 /** Words of compaction that one request may cause: 16 KiB. */
 const COMPACTION_WORDS_PER_REQUEST = 2048;
@@ -75,7 +74,9 @@ export class Store implements Engine, Lister {
   readonly #arena = new Arena();
   readonly #records = new Records(this.#arena);
   readonly #hash: KeyHash;
-  readonly #shardsPerPartition: number;
+  /** The key of the request that is being served, and of a record that is removed or moved besides. */
+  readonly #key = new PackedKey();
+  readonly #otherKey = new PackedKey();
   readonly #index: KeyIndex;
   readonly #wheel: ExpiryWheel;
   readonly #evictor: Evictor;
@@ -89,8 +90,7 @@ export class Store implements Engine, Lister {
     const { partitions, clock, eviction, random } = options;
     this.#options = options;
     this.#hash = new KeyHash(random() * 2 ** 32, random() * 2 ** 32);
-    this.#shardsPerPartition = 2 ** Math.max(0, Math.ceil(Math.log2(SHARDS_MIN / partitions)));
-    this.#index = new KeyIndex(partitions * this.#shardsPerPartition, this.#records);
+    this.#index = new KeyIndex(partitions, this.#records);
     this.#wheel = new ExpiryWheel(this.#records, clock());
     this.#evictor = new Evictor(eviction, this.#records, this.#index, this.#wheel, random);
     this.#compactor = new Compactor(this.#arena, this.#records, (from, to) =>
@@ -100,37 +100,36 @@ export class Store implements Engine, Lister {
 
   serve(request: Request): Reply {
     const now = this.#options.clock();
-    const hash = this.#hash.hash(request.key);
-    const shard = this.#shardOf(request.key, hash);
-    let address = this.#index.find(shard, hash, request.key);
+    const place = this.#placeOf(request.key);
+    let address = this.#index.find(place, this.#key);
     if (address !== 0 && !isLive(this.#records.deadline(address), now)) {
-      this.#remove(address, shard, hash);
+      this.#remove(address, place);
       address = 0;
     }
     switch (request.action) {
       case 'store':
-        return this.#compacted(this.#store(request, address, shard, hash, now));
+        return this.#compacted(this.#store(request, address, place, now));
       case 'delete':
-        return this.#compacted(this.#delete(request, address, shard, hash));
+        return this.#compacted(this.#delete(request, address, place));
       default:
         return this.#read(request, address, now);
     }
   }
 
+  /** By partition, then by hash, then by byte: an order that holds while tables split and merge. */
   *list({ prefix, after }: ListQuery): Generator<Key[]> {
-    const first = after === undefined ? 0 : this.#shardOf(after, this.#hash.hash(after));
-    for (let shard = first; shard < this.#index.shards; shard++) {
+    const start = after === undefined ? { partition: 0, hash: 0 } : this.#placeOf(after);
+    for (const { partition, entries } of this.#index.slices(start)) {
       const now = this.#options.clock();
-      const keys: Key[] = [];
-      let seen = 0;
-      for (const address of this.#index.addresses(shard)) {
-        seen++;
+      const found: Listed[] = [];
+      for (const [hash, address] of entries) {
         if (!isLive(this.#records.deadline(address), now)) continue;
         const key = this.#records.key(address);
         if (!key.startsWith(prefix)) continue;
-        if (shard > first || after === undefined || key > after) keys.push(key);
+        const isSamePlace = partition === start.partition && hash === start.hash;
+        if (!isSamePlace || after === undefined || key > after) found.push({ hash, key });
       }
-      if (seen > 0) yield keys.toSorted(byBytes);
+      yield found.toSorted(byHash).map(({ key }) => key);
     }
   }
 
@@ -168,10 +167,7 @@ export class Store implements Engine, Lister {
    * @throws Error that says which does not hold.
    */
   check(): void {
-    checkStore(this.#arena, this.#records, this.#index, this.#wheel, (key) => {
-      const hash = this.#hash.hash(key);
-      return [this.#shardOf(key, hash), hash];
-    });
+    checkStore(this.#arena, this.#records, this.#index, this.#wheel, (key) => this.#placeOf(key));
   }
 
   *#chores(now: number): Generator<void> {
@@ -206,13 +202,7 @@ export class Store implements Engine, Lister {
     return { status: 'ok', node, meta: this.#records.meta(address), value };
   }
 
-  #store(
-    request: StoreRequest,
-    address: BlockAddress,
-    shard: number,
-    hash: number,
-    now: number,
-  ): Reply {
+  #store(request: StoreRequest, address: BlockAddress, place: Place, now: number): Reply {
     const before = address === 0 ? undefined : this.#records.meta(address);
     if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     const meta: Meta = {
@@ -222,32 +212,28 @@ export class Store implements Engine, Lister {
       createdAt: before?.createdAt ?? this.#creationTime(now),
       updatedAt: now,
     };
-    if (!this.#makeRoom(request, address) || !this.#write(request, address, shard, hash, meta)) {
+    if (!this.#makeRoom(request, address) || !this.#write(request.value, address, place, meta)) {
       return memoryFull(request);
     }
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }
 
-  /** Writes a record, over the one at `address` or anew; false if the arena has no address left. */
-  #write(
-    { key, value }: StoreRequest,
-    address: BlockAddress,
-    shard: number,
-    hash: number,
-    meta: Meta,
-  ): boolean {
+  /** Writes a record, over the one at `address` or anew; false if there is no memory for it. */
+  #write(value: Slice, address: BlockAddress, place: Place, meta: Meta): boolean {
     const isWaiting = address !== 0 && this.#records.expires(address);
     if (isWaiting) this.#wheel.remove(address);
     let written = address;
     if (address === 0 || !this.#records.overwrite(address, value, meta)) {
-      written = this.#records.create(key, shard, value, meta);
+      written = this.#index.reserve()
+        ? this.#records.create(this.#key, place.partition, value, meta)
+        : 0;
       if (written === 0) {
         if (isWaiting) this.#wheel.add(address);
         return false;
       }
-      if (address === 0) this.#index.add(shard, hash, written);
+      if (address === 0) this.#index.add(place, written);
       else {
-        this.#index.replace(shard, hash, address, written);
+        this.#index.replace(place, address, written);
         this.#free(address);
       }
     }
@@ -255,12 +241,12 @@ export class Store implements Engine, Lister {
     return true;
   }
 
-  #delete(request: DeleteRequest, address: BlockAddress, shard: number, hash: number): Reply {
+  #delete(request: DeleteRequest, address: BlockAddress, place: Place): Reply {
     if (request.condition !== undefined) {
       const before = address === 0 ? undefined : this.#records.meta(address);
       if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     }
-    if (address !== 0) this.#remove(address, shard, hash);
+    if (address !== 0) this.#remove(address, place);
     return { status: 'ok', node: this.#options.node, meta: NO_META, value: undefined };
   }
 
@@ -294,13 +280,12 @@ export class Store implements Engine, Lister {
 
   /** Removes a record of which only the address is known. */
   #drop(address: BlockAddress): void {
-    const hash = this.#hash.hash(this.#records.key(address));
-    this.#remove(address, this.#records.shard(address), hash);
+    this.#remove(address, this.#placeAt(address));
   }
 
-  #remove(address: BlockAddress, shard: number, hash: number): void {
+  #remove(address: BlockAddress, place: Place): void {
     if (this.#records.expires(address)) this.#wheel.remove(address);
-    this.#index.remove(shard, hash, address);
+    this.#index.remove(place, address);
     this.#free(address);
   }
 
@@ -318,8 +303,7 @@ export class Store implements Engine, Lister {
 
   /** Follows a record that compaction has copied. */
   #moved(from: BlockAddress, to: BlockAddress): void {
-    const hash = this.#hash.hash(this.#records.key(to));
-    this.#index.replace(this.#records.shard(to), hash, from, to);
+    this.#index.replace(this.#placeAt(to), from, to);
     if (this.#records.expires(to)) this.#wheel.move(from, to);
   }
 
@@ -329,15 +313,27 @@ export class Store implements Engine, Lister {
     return this.#lastCreation;
   }
 
-  /** The hash table of a key: its partition's, or one of its partition's. */
-  #shardOf(key: Key, hash: number): number {
-    const part = Math.floor((hash / 2 ** 32) * this.#shardsPerPartition);
-    return partitionOf(key, this.#options.partitions) * this.#shardsPerPartition + part;
+  /** Where a key belongs, which is packed from now on. */
+  #placeOf(key: Key): Place {
+    const partition = partitionOf(key, this.#options.partitions);
+    return { partition, hash: this.#hash.hash(this.#key.pack(key)) };
+  }
+
+  /** Where the key of a record belongs; the packed key stays that of the request. */
+  #placeAt(address: BlockAddress): Place {
+    const key = this.#records.readKey(address, this.#otherKey);
+    return { partition: this.#records.partition(address), hash: this.#hash.hash(key) };
   }
 }
 
-function byBytes(a: Key, b: Key): number {
-  return a < b ? -1 : 1;
+/** A key and its hash, by which it is listed. */
+interface Listed {
+  readonly hash: number;
+  readonly key: Key;
+}
+
+function byHash(a: Listed, b: Listed): number {
+  return a.hash - b.hash || (a.key < b.key ? -1 : 1);
 }
 
 function missing({ action, key }: Request): Failure {

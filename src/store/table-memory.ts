@@ -10,6 +10,9 @@ const OFFSET_MASK = SLAB_U32 - 1;
 /** The smallest block has 2^4 numbers, 64 bytes. */
 const ORDER_MIN = 4;
 
+/** What is reserved for the allocations of one step: 256 KiB. */
+const RESERVE_ORDER = 16;
+
 /** What stands for no block in a list. */
 const NONE = 0xffffffff;
 
@@ -42,11 +45,16 @@ export class TableMemory {
     return this.#slabs[address >>> SLAB_BITS] as Uint32Array;
   }
 
-  /** Takes a block of 2^`order` zeros, `order` from 4 to 20. */
+  /** Makes sure of 256 KiB for what is allocated next; false if the system has no memory left. */
+  reserve(): boolean {
+    return this.#isReserved() || this.#addSlab();
+  }
+
+  /** Takes a block of 2^`order` zeros, `order` from 4 to 16, for which memory must be reserved. */
   allocate(order: number): TableAddress {
-    let from = order;
-    while (from < SLAB_BITS && this.#heads[from] === NONE) from++;
-    const address = this.#heads[from] === NONE ? this.#addSlab() : this.#takeFirst(from);
+    let from = this.#smallestFree(order);
+    const address = this.#heads[from] as number;
+    this.#unlink(address, from);
     while (from > order) this.#release(address + (1 << --from), from);
     this.#usedU32 += 1 << order;
     const start = offsetOf(address);
@@ -65,29 +73,36 @@ export class TableMemory {
       this.#unlink(buddy, size);
       at = Math.min(at, buddy);
     }
-    if (size === SLAB_BITS) this.#dropSlab(at >>> SLAB_BITS);
+    // What is reserved stays, and so the first key that comes and goes fetches no memory each time.
+    if (size === SLAB_BITS && this.#isReserved()) this.#dropSlab(at >>> SLAB_BITS);
     else this.#release(at, size);
   }
 
-  #addSlab(): TableAddress {
-    const number = this.#unusedNumbers.pop() ?? this.#slabs.length;
+  #isReserved(): boolean {
+    return this.#smallestFree(RESERVE_ORDER) <= SLAB_BITS;
+  }
+
+  /** The order of the smallest free blocks that are large enough; more than a slab's if none is. */
+  #smallestFree(order: number): number {
+    let from = order;
+    while (from <= SLAB_BITS && this.#heads[from] === NONE) from++;
+    return from;
+  }
+
+  #addSlab(): boolean {
     const memory = allocateChunk();
-    if (memory === undefined) throw new Error('the system has no memory left');
+    if (memory === undefined) return false;
+    const number = this.#unusedNumbers.pop() ?? this.#slabs.length;
     this.#slabs[number] = new Uint32Array(memory);
     this.#freeOrders[number] ??= new Uint8Array(SLAB_U32 >>> ORDER_MIN);
-    return (number << SLAB_BITS) >>> 0;
+    this.#release((number << SLAB_BITS) >>> 0, SLAB_BITS);
+    return true;
   }
 
   #dropSlab(number: number): void {
     freeChunk(this.#slabs[number]!.buffer as ArrayBuffer);
     this.#slabs[number] = undefined;
     this.#unusedNumbers.push(number);
-  }
-
-  #takeFirst(order: number): TableAddress {
-    const address = this.#heads[order] as number;
-    this.#unlink(address, order);
-    return address;
   }
 
   /** Puts a block in front of the list of free ones. */
