@@ -1,7 +1,7 @@
 /** Raw memory outside the JavaScript heap: segments that blocks are appended to, and their garbage. */
 
 import { ADDRESSABLE_SEGMENTS } from '../limits.ts';
-import { allocateChunk, freeChunk } from './memory.ts';
+import { allocateChunk, allocateExactly, freeMemory } from './memory.ts';
 
 /** Bytes in a word. Blocks are whole words, so that their numbers are aligned. */
 export const WORD_BYTES = 8;
@@ -10,10 +10,10 @@ export const WORD_BYTES = 8;
 const OFFSET_BITS = 19;
 const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 
-/** A segment is full at 4 MiB. */
+/** A shared segment is the first 4 MiB of a chunk. */
 const SEGMENT_WORDS = 1 << OFFSET_BITS;
 
-/** A larger block, 512 KiB, gets a segment to itself: it is never moved, and goes when it is freed. */
+/** A block of more than 512 KiB has a segment to itself, which goes with it: it is never moved. */
 const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
 
 /** The first word of a segment stays unused, so that no block has the address 0. */
@@ -25,9 +25,11 @@ const FIRST_WORD = 1;
  */
 export type BlockAddress = number;
 
-/** A chunk of memory, seen as the kinds of numbers that are kept in it. */
+/** A piece of memory, seen as the kinds of numbers that are kept in it. */
 export class Segment {
   readonly memory: ArrayBuffer;
+  /** Whether it is for many blocks, not for a single large one. */
+  readonly isShared: boolean;
   readonly bytes: Buffer;
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
@@ -37,8 +39,9 @@ export class Segment {
   /** Words of live blocks. */
   liveWords = 0;
 
-  constructor(memory: ArrayBuffer) {
+  constructor(memory: ArrayBuffer, isShared: boolean) {
     this.memory = memory;
+    this.isShared = isShared;
     this.bytes = Buffer.from(memory);
     this.u32 = new Uint32Array(memory);
     this.f64 = new Float64Array(memory);
@@ -153,10 +156,12 @@ export class Arena {
 
   /** The number of a segment that has room for a block; -1 if there is no memory for one. */
   #segmentFor(words: number): number {
-    if (words > SHARED_BLOCK_WORDS_MAX) return this.#add();
+    if (words > SHARED_BLOCK_WORDS_MAX) {
+      return this.#add(() => segmentIn(allocateExactly((FIRST_WORD + words) * WORD_BYTES), false));
+    }
     const open = this.#segments[this.#open];
     if (open !== undefined && open.usedWords + words <= SEGMENT_WORDS) return this.#open;
-    const added = this.#add();
+    const added = this.#add(() => this.#takeSpare() ?? segmentIn(allocateChunk(), true));
     if (added < 0) return added;
     const closed = this.#open;
     this.#open = added;
@@ -164,37 +169,36 @@ export class Arena {
     return added;
   }
 
-  #add(): number {
+  #add(make: () => Segment | undefined): number {
     const number = this.#unusedNumbers.at(-1) ?? this.#segments.length;
-    const segment = number < ADDRESSABLE_SEGMENTS ? this.#takeEmpty() : undefined;
+    const segment = number < ADDRESSABLE_SEGMENTS ? make() : undefined;
     if (segment === undefined) return -1;
     this.#unusedNumbers.pop();
     this.#segments[number] = segment;
     return number;
   }
 
-  #takeEmpty(): Segment | undefined {
+  #takeSpare(): Segment | undefined {
     const spare = this.#spare;
     this.#spare = undefined;
-    if (spare !== undefined) return spare;
-    const memory = allocateChunk();
-    return memory && new Segment(memory);
+    return spare;
   }
 
   #releaseIfDead(number: number): void {
     const segment = this.#segments[number];
-    if (segment === undefined || segment.liveWords > 0) return;
-    if (number === this.#open || number === this.#pinned) return;
+    if (segment === undefined || segment.liveWords > 0 || number === this.#pinned) return;
+    this.#garbageWords -= segment.garbageWords;
+    segment.usedWords = FIRST_WORD;
+    if (number === this.#open) return;
     this.#segments[number] = undefined;
     this.#unusedNumbers.push(number);
-    this.#garbageWords -= segment.garbageWords;
-    if (this.#spare === undefined && segment.usedWords <= SEGMENT_WORDS) {
-      segment.usedWords = FIRST_WORD;
-      this.#spare = segment;
-    } else {
-      freeChunk(segment.memory);
-    }
+    if (segment.isShared && this.#spare === undefined) this.#spare = segment;
+    else freeMemory(segment.memory);
   }
+}
+
+function segmentIn(memory: ArrayBuffer | undefined, isShared: boolean): Segment | undefined {
+  return memory && new Segment(memory, isShared);
 }
 
 /** The offset of a block in its segment, in words. */

@@ -1,4 +1,4 @@
-/** Memory outside the JavaScript heap, in chunks that go back to the system when they are freed. */
+/** Memory outside the JavaScript heap that goes back to the system when it is freed. */
 
 import { MessageChannel } from 'node:worker_threads';
 
@@ -14,14 +14,26 @@ closed.close();
 
 /** Takes a chunk of zeros from the system; `undefined` if it has none left. */
 export function allocateChunk(): ArrayBuffer | undefined {
+  return allocate(CHUNK_BYTES);
+}
+
+/**
+ * Takes just so many zeros; `undefined` if the system has none left. The buffer is a resizable one: V8
+ * maps those itself, without malloc, but takes longer to read and write them.
+ */
+export function allocateExactly(sizeBytes: number): ArrayBuffer | undefined {
+  return allocate(sizeBytes, { maxByteLength: sizeBytes });
+}
+
+function allocate(...parameters: [number, { maxByteLength: number }?]): ArrayBuffer | undefined {
   try {
-    return new ArrayBuffer(CHUNK_BYTES);
+    return new ArrayBuffer(...parameters);
   } catch {
     return undefined;
   }
 }
 
-/** Gives a chunk back now instead of at the next garbage collection; its views become empty. */
-export function freeChunk(memory: ArrayBuffer): void {
+/** Gives memory back now instead of at the next garbage collection; its views become empty. */
+export function freeMemory(memory: ArrayBuffer): void {
   nowhere.postMessage(undefined, [memory]);
 }

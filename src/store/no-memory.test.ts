@@ -4,12 +4,19 @@ import { keyFromText } from '../key.ts';
 import type { Request } from './request.ts';
 import { Store } from './store.ts';
 
-/** Chunks that the system still has. */
-let chunksLeft = 0;
+/** Pieces of memory that the system still has. */
+let piecesLeft = 0;
+
+function allocate(sizeBytes: number): ArrayBuffer | undefined {
+  if (piecesLeft === 0) return undefined;
+  piecesLeft--;
+  return new ArrayBuffer(sizeBytes);
+}
 
 vi.mock('./memory.ts', () => ({
-  allocateChunk: () => (chunksLeft > 0 && chunksLeft-- ? new ArrayBuffer(2 ** 25) : undefined),
-  freeChunk: () => chunksLeft++,
+  allocateChunk: () => allocate(2 ** 25),
+  allocateExactly: allocate,
+  freeMemory: () => piecesLeft++,
 }));
 
 const clock = (): number => 1;
@@ -33,9 +40,9 @@ function storing(at: number, size: number, ttlNs = 0n): Request {
 
 // None for the first table, none for the first segment, one segment, three.
 test.each([0, 1, 2, 4])(
-  'where the system has %d chunks, a store fails, and nothing else',
-  (chunks) => {
-    chunksLeft = chunks;
+  'where the system has %d pieces of memory, a store fails, and nothing else',
+  (pieces) => {
+    piecesLeft = pieces;
     const store = makeStore();
     let stored = 0;
     for (; stored < 2_000_000; stored++) {

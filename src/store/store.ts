@@ -30,8 +30,8 @@ import {
 } from './request.ts';
 import { select } from './select.ts';
 
-/** Words of compaction that one request may cause: 16 KiB. */
-const COMPACTION_WORDS_PER_REQUEST = 2048;
+/** Words of compaction that one request may cause: 128 KiB. */
+const COMPACTION_WORDS_PER_REQUEST = 16_384;
 
 /** Records that one request may evict; the rest of a large value's room is made afterwards. */
 const EVICTIONS_PER_REQUEST = 64;

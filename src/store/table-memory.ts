@@ -1,6 +1,6 @@
 /** Memory for hash tables: blocks of a power of two, from slabs outside the JavaScript heap. */
 
-import { allocateChunk, freeChunk } from './memory.ts';
+import { allocateChunk, freeMemory } from './memory.ts';
 
 /** A slab has 4 MiB; it is given back when nothing in it is used. */
 const SLAB_BITS = 20;
@@ -100,7 +100,7 @@ export class TableMemory {
   }
 
   #dropSlab(number: number): void {
-    freeChunk(this.#slabs[number]!.buffer as ArrayBuffer);
+    freeMemory(this.#slabs[number]!.buffer as ArrayBuffer);
     this.#slabs[number] = undefined;
     this.#unusedNumbers.push(number);
   }
