@@ -33,6 +33,8 @@ test.each([
   ['-max-value-size', 'constructor'],
   ['-max-value-size', '1constructor'],
   ['-max-value-size', ''],
+  ['-max-memory', '28gib'],
+  ['-max-memory', '-1'],
   ['-num-partitions', '0'],
   ['-num-partitions', '65537'],
   ['-num-partitions', '1e3'],

@@ -2,7 +2,7 @@
 
 import { formatAddress, isUnspecified, parseAddress, type Address } from './address.ts';
 import type { Flag, FlagValues } from './flags.ts';
-import { PARTITIONS_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import { MAX_MEMORY_BYTES_MAX, PARTITIONS_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import { EVICTIONS, type Eviction } from './store/eviction.ts';
 
 /** Every flag of `memhashd`, in the order of the help text. */
@@ -72,9 +72,10 @@ export const FLAGS = {
   },
   'max-memory': {
     placeholder: 'SIZE',
-    help: 'The memory for records and their index, such as 512mb or 2gib; 0 for no bound.',
+    help: `The memory for records and their index, such as 512mb or 2gib, 27gib at most; 0 for no
+      bound.`,
     fallback: '0',
-    parse: (text: string) => size(text, 0, Number.MAX_SAFE_INTEGER),
+    parse: (text: string) => size(text, 0, MAX_MEMORY_BYTES_MAX),
   },
   eviction: {
     placeholder: EVICTIONS.join('|'),
@@ -131,10 +132,10 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
 
 /** Bytes from a number and a unit. */
 function size(text: string, min: number, max: number): number {
-  const [, digits, unit = ''] = /^(\d{1,12})([a-z]*)$/.exec(text.toLowerCase()) ?? [];
+  const [, digits, unit = ''] = /^(\d{1,15})([a-z]*)$/.exec(text.toLowerCase()) ?? [];
   const scale = Object.hasOwn(SIZE_UNITS, unit) ? SIZE_UNITS[unit] : undefined;
   if (digits === undefined || scale === undefined) {
-    throw new Error('it takes a number with b, kb, mb, gb, kib, mib or gib');
+    throw new Error('it takes a whole number with b, kb, mb, gb, kib, mib or gib, such as 512mib');
   }
   const bytes = Number(digits) * scale;
   if (bytes < min || bytes > max) throw new Error(`it takes ${min} to ${max} bytes`);

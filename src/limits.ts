@@ -51,6 +51,9 @@ export const PAGE_KEYS_MAX = 10_000;
 /** Partitions of a key space: two bytes name one. */
 export const PARTITIONS_MAX = 65_536;
 
+/** Largest bound on memory: with a share of garbage beside it, it must fit what addresses reach. */
+export const MAX_MEMORY_BYTES_MAX = 27 * 1024 * MIB;
+
 /** Segments of memory that 32-bit addresses reach: 32 GiB of records that share them. */
 export const ADDRESSABLE_SEGMENTS = 8192;
 

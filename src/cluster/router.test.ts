@@ -91,6 +91,23 @@ test('a request that met a newer epoch is retried by the newer topology', async 
   expect(await router.serve(request)).toEqual(servedBy(newOwner));
 });
 
+test('a value that comes with a promise stays, whatever is served meanwhile', async () => {
+  const older = topologyOf(1, ['a:1', 'b:1']);
+  const newer = topologyOf(2, ['a:1']);
+  const request = loadOwnedBy(older, 'b:1');
+  const notMine: NotMine = { status: 'not-mine', topology: newer.facts() };
+  const memory = Buffer.from('_value_');
+  const value = { bytes: memory, start: 1, end: 6 };
+  const local = { serve: (): Reply => ({ ...servedBy('a:1'), value }) as Reply };
+  const router = new Router(local, () => router.adopt({ topology: newer, remotes: [null] }));
+  router.adopt({ topology: older, remotes: [null, new FakePeer(notMine)] });
+  const reply = await router.serve(request);
+  memory.fill('x');
+  if (reply.status !== 'ok' || reply.value === undefined) throw new Error(reply.status);
+  const { bytes, start, end } = reply.value;
+  expect(bytes.toString('latin1', start, end)).toBe('value');
+});
+
 test('members that do not agree on the owner cost two hops and no loop', async () => {
   const topology = topologyOf(1, ['a:1', 'b:1']);
   const notMine: NotMine = { status: 'not-mine', topology: topology.facts() };

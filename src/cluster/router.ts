@@ -68,10 +68,18 @@ export class Router implements Engine {
       this.#onNotMine(answer);
       remote = this.#wayTo(request);
       if (remote === undefined) return NOT_READY;
-      if (remote === null) return this.#local.serve(request);
+      if (remote === null) return copied(this.#local.serve(request));
     }
     return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');
   }
+}
+
+/** A reply whose value stays, whatever is served before the promise of it is settled. */
+function copied(reply: Reply): Reply {
+  if (reply.status !== 'ok' || reply.value === undefined) return reply;
+  const { bytes, start, end } = reply.value;
+  const value = { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
+  return { ...reply, value };
 }
 
 /** The failure of every request before the node is a member. */

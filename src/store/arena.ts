@@ -83,9 +83,12 @@ export class Arena {
     return this.#segments[address >>> OFFSET_BITS] as Segment;
   }
 
-  /** Appends a live block of `words` words and notes its size; 0 if there is no memory for it. */
-  allocate(words: number): BlockAddress {
-    const number = this.#segmentFor(words);
+  /**
+   * Appends a live block of `words` words and notes its size; 0 if there is no memory for it. The last
+   * segment is only for a block that `isMoved`, so that compaction can go on where all are in use.
+   */
+  allocate(words: number, isMoved = false): BlockAddress {
+    const number = this.#segmentFor(words, isMoved ? 0 : 1);
     const segment = this.#segments[number];
     if (segment === undefined) return 0;
     const offset = segment.usedWords;
@@ -155,23 +158,22 @@ export class Arena {
   }
 
   /** The number of a segment that has room for a block; -1 if there is no memory for one. */
-  #segmentFor(words: number): number {
+  #segmentFor(words: number, reserved: number): number {
     if (words > SHARED_BLOCK_WORDS_MAX) {
-      return this.#add(() => segmentIn(allocateExactly((FIRST_WORD + words) * WORD_BYTES), false));
+      const sizeBytes = (FIRST_WORD + words) * WORD_BYTES;
+      return this.#add(reserved, () => segmentIn(allocateExactly(sizeBytes), false));
     }
     const open = this.#segments[this.#open];
     if (open !== undefined && open.usedWords + words <= SEGMENT_WORDS) return this.#open;
-    const added = this.#add(() => this.#takeSpare() ?? segmentIn(allocateChunk(), true));
-    if (added < 0) return added;
-    const closed = this.#open;
-    this.#open = added;
-    this.#releaseIfDead(closed);
+    const added = this.#add(reserved, () => this.#takeSpare() ?? segmentIn(allocateChunk(), true));
+    if (added >= 0) this.#open = added;
     return added;
   }
 
-  #add(make: () => Segment | undefined): number {
+  #add(reserved: number, make: () => Segment | undefined): number {
     const number = this.#unusedNumbers.at(-1) ?? this.#segments.length;
-    const segment = number < ADDRESSABLE_SEGMENTS ? make() : undefined;
+    const left = ADDRESSABLE_SEGMENTS - this.#segments.length + this.#unusedNumbers.length;
+    const segment = left > reserved ? make() : undefined;
     if (segment === undefined) return -1;
     this.#unusedNumbers.pop();
     this.#segments[number] = segment;

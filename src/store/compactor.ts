@@ -38,7 +38,7 @@ export class Compactor {
     return garbageBytes > Math.max(liveBytes * GARBAGE_SHARE_MAX, GARBAGE_BYTES_MIN);
   }
 
-  /** Does the work that `freedWords` of new garbage cause, at most `maxWords` of it. */
+  /** Does the work that freeing `freedWords` causes, until `maxWords` of it are done. */
   pay(freedWords: number, maxWords: number): void {
     const words = Math.min(freedWords * MOVED_PER_FREED, maxWords);
     for (let done = 0; done < words && this.isBehind; ) {

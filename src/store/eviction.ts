@@ -7,13 +7,13 @@ import type { Records } from './records.ts';
 
 /**
  * `none` refuses to store; `lru` evicts the least recently used record of a sample; `ttl` evicts the
- * record that expires soonest, and refuses where none expires.
+ * one that expires soonest, of a sample and the wheel's first, and refuses where none expires.
  */
 export const EVICTIONS = ['none', 'lru', 'ttl'] as const;
 
 export type Eviction = (typeof EVICTIONS)[number];
 
-/** Records that are compared to find one that was not used for long. */
+/** Records that are compared to find one to evict. */
 const SAMPLE_RECORDS = 16;
 
 /** Chooses victims. */
@@ -45,21 +45,32 @@ export class Evictor {
       case 'none':
         return 0;
       case 'lru':
-        return this.#leastRecentlyUsed(spared);
+        return this.#lowest(spared, (address) => this.#records.lastUse(address));
       case 'ttl':
-        return this.#wheel.soonest(spared);
+        return this.#soonest(spared);
     }
   }
 
-  #leastRecentlyUsed(spared: BlockAddress): BlockAddress {
+  /** The wheel's first record, unless one of a sample is sooner: far ahead its slots span hours. */
+  #soonest(spared: BlockAddress): BlockAddress {
+    const first = this.#wheel.soonest(spared);
+    if (first === 0) return 0;
+    const sampled = this.#lowest(spared, (address) => this.#records.deadline(address));
+    const isSooner =
+      sampled !== 0 && this.#records.deadline(sampled) < this.#records.deadline(first);
+    return isSooner ? sampled : first;
+  }
+
+  /** The record of a sample for which `measure` is lowest, and not infinite; 0 if there is none. */
+  #lowest(spared: BlockAddress, measure: (address: BlockAddress) => number): BlockAddress {
     let found = 0;
-    let oldest = Infinity;
+    let lowest = Infinity;
     let seen = 0;
     for (const address of this.#index.addressesFrom(this.#anywhere())) {
       if (address === spared) continue;
-      const lastUse = this.#records.lastUse(address);
-      if (lastUse < oldest) {
-        oldest = lastUse;
+      const measured = measure(address);
+      if (measured < lowest) {
+        lowest = measured;
         found = address;
       }
       if (++seen === SAMPLE_RECORDS) break;

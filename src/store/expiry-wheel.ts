@@ -87,6 +87,7 @@ export class ExpiryWheel {
 
   /** The record that expires first, to within a slot of its level, not `spared`; 0 if none does. */
   soonest(spared: BlockAddress): BlockAddress {
+    if (this.#size === 0) return 0;
     for (const slot of this.#slotsByTime()) {
       const head = this.#heads[slot] as number;
       const found = head === spared && head !== 0 ? this.#records.next(head) : head;

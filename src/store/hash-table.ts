@@ -63,7 +63,7 @@ export class HashTable {
     this.#set(gap, 0, 0);
   }
 
-  /** All entries, from the slot on where the probing for a hash starts. */
+  /** The entries from the slot on where the probing for a hash starts; without one, all of them. */
   *entries(from = 0): Generator<Entry> {
     for (let at = firstProbe(from, this.#mask); at <= this.#mask; at += SLOT_U32) {
       if (this.#address(at) !== 0) yield [this.#hash(at), this.#address(at)];

@@ -137,17 +137,20 @@ export class KeyIndex {
     }
   }
 
-  /** All addresses, from somewhere in a partition on and once around, in no order. */
+  /**
+   * All addresses, from somewhere in a partition on and once around, in no order; those before this
+   * place last, and all others of the partition once more.
+   */
   *addressesFrom({ partition, hash }: Place): Generator<BlockAddress> {
     yield* this.addresses(partition, hash);
     for (let next = 1; next <= this.partitions; next++) {
-      yield* this.addresses((partition + next) % this.partitions);
+      const at = (partition + next) % this.partitions;
+      if (this.count(at) > 0) yield* this.addresses(at);
     }
   }
 
   /** The addresses in a partition, in no order. Nothing may be added or removed meanwhile. */
   *addresses(partition: number, from = 0): Generator<BlockAddress> {
-    if (this.count(partition) === 0) return;
     for (let hash = from; hash < 2 ** 32; ) {
       const { table, shift } = this.#leaf(partition, hash);
       if (table !== 0) {

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { keyFromText } from '../key.ts';
 import type { Request } from './request.ts';
-import { Store } from './store.ts';
+import { Store, type StoreOptions } from './store.ts';
 
 /** Pieces of memory that the system still has. */
 let piecesLeft = 0;
@@ -19,17 +19,24 @@ vi.mock('./memory.ts', () => ({
   freeMemory: () => piecesLeft++,
 }));
 
+vi.mock('../limits.ts', async (original) => ({
+  ...(await original<object>()),
+  ADDRESSABLE_SEGMENTS: 8,
+}));
+
+const MIB = 2 ** 20;
 const clock = (): number => 1;
 
-function makeStore(): Store {
-  const node = { id: 'node', addr: '127.0.0.1:2373' };
-  const options = {
+function makeStore(bounds: Partial<StoreOptions> = {}): Store {
+  return new Store({
+    node: { id: 'node', addr: '127.0.0.1:2373' },
+    clock,
     partitions: 4,
     maxMemoryBytes: 0,
     eviction: 'none',
-    random: () => 0.5,
-  } as const;
-  return new Store({ node, clock, ...options });
+    random: Math.random,
+    ...bounds,
+  });
 }
 
 function storing(at: number, size: number, ttlNs = 0n): Request {
@@ -66,3 +73,31 @@ test.each([0, 1, 2, 4])(
     expect(store.serve(storing(0, 20_000)).status).toBe('ok');
   },
 );
+
+test('where all addresses are in use, what is deleted is won back', () => {
+  piecesLeft = 100;
+  const store = makeStore();
+  let stored = 0;
+  while (store.serve(storing(stored, 1000)).status === 'ok') stored++;
+  for (let at = 0; at < stored; at++) {
+    if (at % 4 > 0) store.serve({ action: 'delete', key: keyFromText(`key-${at}`)! });
+  }
+  while (store.maintain(1000));
+  const { garbageBytes, liveBytes } = store.stats();
+  expect(garbageBytes).toBeLessThan(liveBytes / 8 + 2 * MIB);
+  for (let at = 0; at < stored / 2; at++) {
+    expect(store.serve(storing(stored + at, 1000)).status).toBe('ok');
+  }
+  store.check();
+});
+
+test('where all addresses are in use, large values go on to be stored by eviction', () => {
+  piecesLeft = 100;
+  const store = makeStore({ maxMemoryBytes: 1024 * MIB, eviction: 'lru' });
+  for (let at = 0; at < 100; at++) {
+    expect(store.serve(storing(at, 600_000)).status).toBe('ok');
+    expect(store.serve(storing(1000 + at, 10)).status).toBe('ok');
+  }
+  expect(store.stats().evicted).toBeGreaterThan(90);
+  store.check();
+});

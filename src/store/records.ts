@@ -87,7 +87,7 @@ export class Records {
     const source = this.#arena.segmentOf(from);
     const start = offsetOf(from);
     const words = source.u32[start * 2] as number;
-    const address = this.#arena.allocate(words);
+    const address = this.#arena.allocate(words, true);
     if (address === 0) return 0;
     const target = this.#arena.segmentOf(address);
     target.f64.set(source.f64.subarray(start, start + words), offsetOf(address));
@@ -146,7 +146,7 @@ export class Records {
     return (shape & KEY_BYTES_MASK) === key.length && key.isAt(u32, keyStartOf(at, shape) >>> 2);
   }
 
-  /** The value where it lies: the next store, delete or compaction may move it. */
+  /** The value where it lies: whatever is done next may move or free it. */
   value(address: BlockAddress): Slice {
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);

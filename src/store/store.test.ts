@@ -490,12 +490,36 @@ test('eviction lru spares what is used and ttl spares what lasts', () => {
   }
 });
 
+test('eviction ttl tells apart records that expire in the same slot of the wheel', () => {
+  const store = makeStore(new Hand(), { maxMemoryBytes: 2 * MIB, eviction: 'ttl' });
+  const minutes = { soon: 20n, later: 30n };
+  let stores = 0;
+  while (store.stats().evicted < 1000) {
+    const name = stores % 2 === 0 ? ('soon' as const) : ('later' as const);
+    const ttlNs = minutes[name] * 60n * SECOND_NS;
+    store.serve(storing(`${name}:${stores++}`, `"${'v'.repeat(500)}"`, ttlNs));
+  }
+  const soon = allKeys(store, 'soon:').length;
+  const later = allKeys(store, 'later:').length;
+  expect(soon + later).toBe(stores - 1000);
+  expect(later - soon).toBeGreaterThan(950);
+  store.check();
+});
+
 test('eviction ttl refuses to store where nothing expires', () => {
   const store = makeStore(new Hand(), { maxMemoryBytes: MIB, eviction: 'ttl' });
   let stored = 0;
   while (store.serve(storing(`key:${stored}`, `"${'v'.repeat(500)}"`)).status === 'ok') stored++;
   expect(stored).toBeGreaterThan(1000);
   expect(store.stats().evicted).toBe(0);
+});
+
+test.each(EVICTIONS)('with eviction %s a value that never fits evicts nothing', (eviction) => {
+  const store = makeStore(new Hand(), { maxMemoryBytes: MIB, eviction });
+  for (let at = 0; at < 50; at++) store.serve(storing(`key:${at}`, '1', SECOND_NS));
+  const big = storing('big', `"${'v'.repeat(2 * MIB)}"`);
+  expect(store.serve(big)).toMatchObject({ code: 'MEMORY_FULL' });
+  expect(store.stats()).toMatchObject({ records: 50, evicted: 0 });
 });
 
 test('the room for a value larger than many records is made afterwards, within a bound', () => {

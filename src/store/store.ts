@@ -30,7 +30,7 @@ import {
 } from './request.ts';
 import { select } from './select.ts';
 
-/** Words of compaction that one request may cause: 128 KiB. */
+/** Words of compaction after which a request moves no further block: 128 KiB. */
 const COMPACTION_WORDS_PER_REQUEST = 16_384;
 
 /** Records that one request may evict; the rest of a large value's room is made afterwards. */
@@ -83,7 +83,7 @@ export class Store implements Engine, Lister {
   readonly #compactor: Compactor;
   #lastCreation = 0;
   #evicted = 0;
-  /** Words that became garbage and were not paid for. */
+  /** Words that were freed and not paid for. */
   #freedWords = 0;
 
   constructor(options: StoreOptions) {
@@ -212,8 +212,10 @@ export class Store implements Engine, Lister {
       createdAt: before?.createdAt ?? this.#creationTime(now),
       updatedAt: now,
     };
-    if (!this.#makeRoom(request, address) || !this.#write(request.value, address, place, meta)) {
-      return memoryFull(request);
+    if (!this.#makeRoom(request, address)) return memoryFull(request);
+    for (let evictions = 0; !this.#write(request.value, address, place, meta); evictions++) {
+      if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address))
+        return memoryFull(request);
     }
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }
@@ -252,8 +254,10 @@ export class Store implements Engine, Lister {
 
   /** Evicts until a new value has room; false if it gets none. */
   #makeRoom({ key, value, ttlNs }: StoreRequest, address: BlockAddress): boolean {
-    if (this.#options.maxMemoryBytes === 0) return true;
+    const { maxMemoryBytes } = this.#options;
+    if (maxMemoryBytes === 0) return true;
     const size = recordWords(key.length, value.end - value.start, ttlNs !== 0n);
+    if (size * WORD_BYTES > maxMemoryBytes) return false;
     const growth = (size - (address === 0 ? 0 : this.#records.sizeWords(address))) * WORD_BYTES;
     if (growth <= 0) return true;
     for (let evictions = 0; this.#overBytes(growth) > 0; evictions++) {
