@@ -157,7 +157,10 @@ export class Arena {
     }
   }
 
-  /** The number of a segment that has room for a block; -1 if there is no memory for one. */
+  /**
+   * The number of a segment that has room for a block; -1 if there is no memory for one, or none without
+   * taking one of the last `reserved` segments.
+   */
   #segmentFor(words: number, reserved: number): number {
     if (words > SHARED_BLOCK_WORDS_MAX) {
       const sizeBytes = (FIRST_WORD + words) * WORD_BYTES;
