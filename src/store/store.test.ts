@@ -335,6 +335,7 @@ test('a condition is checked against the record as it is', () => {
   expect(conditional(deleting('key'), { ifMatch: [version] }).status).toBe('failed');
   expect(conditional(loading('key'), { ifNoneMatch: [version] }).status).toBe('ok');
   expect(valueOf(store.serve(loading('key')))).toBe('2');
+  store.check();
 });
 
 test('a key that is deleted and stored again gets another version, even in the same microsecond', () => {
@@ -346,6 +347,7 @@ test('a key that is deleted and stored again gets another version, even in the s
     store.serve(deleting('key'));
   }
   expect(versions.size).toBe(10);
+  store.check();
 });
 
 test('a listing gives each key once that is there throughout, whatever else comes and goes', () => {
@@ -375,6 +377,7 @@ test('a listing resumes after the key where it stopped', () => {
     const rest = [...store.list({ prefix: key(''), after: whole[at] })].flat();
     expect(rest).toEqual(whole.slice(at + 1));
   }
+  store.check();
 });
 
 test('keys that share a hash tag are found, listed in small slices, and leave nothing behind', () => {
@@ -396,6 +399,7 @@ test('keys that share a hash tag are found, listed in small slices, and leave no
   expect(allKeys(store).toSorted()).toEqual(names.slice(0, 10).toSorted());
   for (const name of names) store.serve(deleting(name));
   expect(store.stats()).toMatchObject({ records: 0, indexBytes: 0 });
+  store.check();
 });
 
 test('a listing, whole or resumed, gives each key once while tables split and merge', () => {
@@ -487,6 +491,7 @@ test('eviction lru spares what is used and ttl spares what lasts', () => {
     }
     expect(store.stats().evicted).toBeGreaterThan(10_000);
     expect(allKeys(store, 'kept:')).toHaveLength(10);
+    store.check();
   }
 });
 
@@ -512,6 +517,7 @@ test('eviction ttl refuses to store where nothing expires', () => {
   while (store.serve(storing(`key:${stored}`, `"${'v'.repeat(500)}"`)).status === 'ok') stored++;
   expect(stored).toBeGreaterThan(1000);
   expect(store.stats().evicted).toBe(0);
+  store.check();
 });
 
 test.each(EVICTIONS)('with eviction %s a value that never fits evicts nothing', (eviction) => {
@@ -520,6 +526,7 @@ test.each(EVICTIONS)('with eviction %s a value that never fits evicts nothing', 
   const big = storing('big', `"${'v'.repeat(2 * MIB)}"`);
   expect(store.serve(big)).toMatchObject({ code: 'MEMORY_FULL' });
   expect(store.stats()).toMatchObject({ records: 50, evicted: 0 });
+  store.check();
 });
 
 test('the room for a value larger than many records is made afterwards, within a bound', () => {
