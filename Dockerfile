@@ -20,5 +20,5 @@ USER node
 EXPOSE 2373 8001
 # 503 before the node is a member of its cluster counts as sick, too.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["node", "health.mjs"]
-ENTRYPOINT ["node", "dist/cli.js"]
+ENTRYPOINT ["node", "dist/bin/memhashd.js"]
 CMD ["-server-addr", "127.0.0.1:2373", "-client-addr", ":8001"]

@@ -83,7 +83,7 @@ export class ClusterNodes implements AsyncDisposable {
   }
 
   #start(at: number): void {
-    const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+    const cli = fileURLToPath(new URL('../src/bin/memhashd.js', import.meta.url));
     const client = `${this.host}:${this.clientPort(at)}`;
     const flags = ['-server-addr', this.members[at]!, '-client-addr', client];
     for (const address of this.members) flags.push('-join', address);

@@ -1,6 +1,6 @@
 /** A clock that can be held, so that records stored one after the other get the same deadline. */
 
-import { systemClock, type Clock } from '../src/clock.ts';
+import { systemClock, type Clock } from '../src/base/clock.ts';
 
 export class HoldableClock {
   #heldUs: number | undefined;

@@ -1,7 +1,7 @@
 /** Who owns what in a cluster, worked out as its nodes do. */
 
+import type { Key } from '../src/base/key.ts';
 import { Topology } from '../src/cluster/topology.ts';
-import type { Key } from '../src/key.ts';
 import { KeySource } from './records.ts';
 
 export const PARTITIONS = 16_384;

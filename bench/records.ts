@@ -1,7 +1,7 @@
 /** The records that the bench stores: 20-byte keys and values of about 50 bytes, made without end. */
 
-import type { Key } from '../src/key.ts';
-import type { Slice } from '../src/store/request.ts';
+import type { Key } from '../src/base/key.ts';
+import type { ByteRange } from '../src/record/reply.ts';
 
 /** Bytes of every key, and of a value if nothing else is asked for. */
 export const KEY_BYTES = 20;
@@ -42,6 +42,6 @@ export class KeySource {
 const TEXT = Buffer.from('"'.padEnd(VALUE_BYTES_MAX - 1, 'v'));
 
 /** A value of so many bytes. */
-export function valueOf(sizeBytes = VALUE_BYTES): Slice {
+export function valueOf(sizeBytes = VALUE_BYTES): ByteRange {
   return { bytes: TEXT, start: 0, end: sizeBytes };
 }

@@ -1,14 +1,14 @@
 /** The stores that are measured in process: ours, and a `Map` of plain objects. */
 
-import { systemClock, type Clock } from '../src/clock.ts';
-import type { Key } from '../src/key.ts';
-import { Maintenance } from '../src/maintenance.ts';
-import type { NodeRef, Slice } from '../src/store/request.ts';
+import { systemClock, type Clock } from '../src/base/clock.ts';
+import type { Key } from '../src/base/key.ts';
+import { Maintenance } from '../src/node/maintenance.ts';
+import type { NodeRef, ByteRange } from '../src/record/reply.ts';
 import { Store } from '../src/store/store.ts';
 
 /** What a measurement does with a store. */
 export interface Subject {
-  store(key: Key, value: Slice): void;
+  store(key: Key, value: ByteRange): void;
   /** Reads a record and counts the access; returns whether it is there. */
   load(key: Key): boolean;
   delete(key: Key): void;
@@ -44,7 +44,7 @@ class StoreSubject implements Subject {
   readonly #store = createStore(systemClock);
   readonly #maintenance = new Maintenance(this.#store, false);
 
-  store(key: Key, value: Slice): void {
+  store(key: Key, value: ByteRange): void {
     this.#store.serve({ action: 'store', key, value, ttlNs: 0n });
   }
 
@@ -74,7 +74,7 @@ interface MapRecord {
 class MapSubject implements Subject {
   readonly #records = new Map<Key, MapRecord>();
 
-  store(key: Key, { bytes, start, end }: Slice): void {
+  store(key: Key, { bytes, start, end }: ByteRange): void {
     const value = bytes.toString('latin1', start, end);
     const now = systemClock();
     const record = this.#records.get(key);

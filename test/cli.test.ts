@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import manifest from '../package.json' with { type: 'json' };
-import { FLAGS } from '../src/config.ts';
+import { FLAGS } from '../src/node/config.ts';
 import { ask, get, put } from './ask.ts';
 import { expectProblem } from './contract.ts';
 import { eventually } from './eventually.ts';
@@ -133,7 +133,7 @@ test('it serves on though nobody reads its output any more', async () => {
   expect(exitCode).toBe(0);
 });
 
-const CLI = join(import.meta.dirname, '../dist/cli.js');
+const CLI = join(import.meta.dirname, '../dist/bin/memhashd.js');
 
 test.each([
   ['-help', 0],

@@ -2,26 +2,47 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 
-const pure = ['errors.ts', 'json/b.ts', 'node:buffer'];
-const store = ['store/request.ts', 'store/b.ts'];
-const packages = ['node:fs', 'node:net', 'node:worker_threads', 'pino'];
+const packages = ['node:buffer', 'node:fs', 'node:net', 'node:worker_threads', 'pino', 'ioredis'];
+const shared = ['base/b.ts', 'base/json/b.ts', 'record/b.ts'];
+const bufferOnly = ['node:buffer'];
+const anyOfNode = packages.filter((name) => name.startsWith('node:'));
 
-/** Each layer by one of its files, lowest first, and what that file may import. */
-const mayImport = {
-  'key.ts': pure,
-  'json/a.ts': pure,
-  'store/a.ts': [...pure, ...store, 'node:worker_threads'],
-  'disk/a.ts': [...pure, ...packages, ...store, 'disk/b.ts'],
-  'cluster/a.ts': [...pure, ...packages, ...store, 'disk/b.ts', 'cluster/b.ts'],
-  'http/a.ts': [...pure, ...packages, 'store/request.ts', 'cluster/b.ts', 'http/b.ts'],
-  'config.ts': [...pure, ...packages, ...store, 'disk/b.ts', 'cluster/b.ts', 'log.ts', 'node.ts'],
+/** Each room by one of its files, lowest first, and what that file may import besides its own room. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  'base/a.ts': [...bufferOnly, 'base/json/b.ts'],
+  'base/json/a.ts': [...bufferOnly, 'base/json/b.ts'],
+  'net/a.ts': [...anyOfNode, 'base/b.ts', 'base/json/b.ts'],
+  'record/a.ts': [...bufferOnly, 'base/b.ts', 'base/json/b.ts'],
+  'store/a.ts': [...bufferOnly, 'node:worker_threads', ...shared, 'store/keys/b.ts'],
+  'store/memory/a.ts': [...bufferOnly, 'node:worker_threads', ...shared, 'store/keys/b.ts'],
+  'disk/a.ts': [...anyOfNode, ...shared],
+  'peer/a.ts': [...anyOfNode, ...shared, 'net/b.ts'],
+  'valkey/a.ts': [...anyOfNode, 'ioredis', ...shared, 'net/b.ts'],
+  'cluster/a.ts': [
+    'pino',
+    ...shared,
+    'net/b.ts',
+    'store/b.ts',
+    'store/keys/b.ts',
+    'disk/b.ts',
+    'peer/b.ts',
+  ],
+  'http/a.ts': [...anyOfNode, 'base/b.ts', 'base/json/b.ts', 'net/b.ts'],
+  'api/a.ts': [...bufferOnly, ...shared, 'http/exchange.ts'],
 };
-const everything = [...mayImport['config.ts'], 'http/b.ts'];
+
+/** What any file might import: one of each room, and of each kind of package. */
+const everything = [
+  ...packages,
+  ...['base', 'base/json', 'net', 'record', 'store', 'store/keys', 'disk', 'peer', 'valkey'],
+  ...['cluster', 'http', 'api', 'node', 'bin'],
+].map((target) => (packages.includes(target) ? target : `${target}/b.ts`));
+everything.push('http/exchange.ts');
 
 interface Report {
   diagnostics: { code: string; filename: string; labels: { span: { line: number } }[] }[];
@@ -58,9 +79,14 @@ function lint(files: Record<string, string[]>, code: string): string[] {
 
 /** The line by which `file` imports `target`, a path under `src` or a package. */
 function importLine(file: string, target: string): string {
-  const up = file.includes('/') ? '../' : './';
-  const from = target.endsWith('.ts') ? up + target : target;
-  return `export * from '${from.replace(`../${dirname(file)}/`, './')}';`;
+  if (!target.endsWith('.ts')) return `export * from '${target}';`;
+  const path = posix.relative(posix.dirname(file), target);
+  return `export * from '${path.startsWith('.') ? path : `./${path}`}';`;
+}
+
+/** Whether `target` lies in the room of `file`. */
+function isOwn(file: string, target: string): boolean {
+  return target.endsWith('.ts') && file.split('/')[0] === target.split('/')[0];
 }
 
 test('an import that does not point down is refused, and no other', () => {
@@ -69,10 +95,12 @@ test('an import that does not point down is refused, and no other', () => {
   for (const [file, allowed] of Object.entries(mayImport)) {
     files[file] = everything.map((target) => importLine(file, target));
     for (const target of everything) {
-      if (!allowed.includes(target)) refused.push(`${file}: ${importLine(file, target)}`);
+      if (isOwn(file, target) || allowed.includes(target)) continue;
+      refused.push(`${file}: ${importLine(file, target)}`);
     }
   }
-  files['node.ts'] = everything.filter((t) => t !== 'node.ts').map((t) => importLine('node.ts', t));
+  files['node/a.ts'] = everything.map((target) => importLine('node/a.ts', target));
+  refused.push(`node/a.ts: ${importLine('node/a.ts', 'bin/b.ts')}`);
   files['store/a.test.ts'] = [importLine('store/a.ts', 'http/b.ts')];
   expect(lint(files, 'eslint(no-restricted-imports)')).toEqual(refused.toSorted());
 });

@@ -1,31 +1,28 @@
 /** The store in its plainest form, a `Map`: the model that the real one is compared with. */
 
-import type { Clock } from '../src/clock.ts';
-import { failure, type Failure } from '../src/errors.ts';
-import { keyText, type Key } from '../src/key.ts';
-import { brokenCondition, preconditionFailed } from '../src/store/condition.ts';
-import { deadlineOf, isLive } from '../src/store/expiry.ts';
+import type { Clock } from '../src/base/clock.ts';
+import { failure, type Failure } from '../src/base/errors.ts';
+import { keyText, type Key } from '../src/base/key.ts';
+import { brokenCondition, preconditionFailed } from '../src/record/condition.ts';
+import { deadlineOf, isLive } from '../src/record/expiry.ts';
+import type { Lister, KeyQuery } from '../src/record/lister.ts';
+import { select } from '../src/record/part.ts';
 import {
   NO_META,
-  type Engine,
-  type Lister,
-  type ListQuery,
   type Meta,
   type NodeRef,
   type Reply,
-  type Request,
-  type Slice,
-  type StoreRequest,
-} from '../src/store/request.ts';
-import { select } from '../src/store/select.ts';
+  type ByteRange,
+} from '../src/record/reply.ts';
+import type { Request, StoreRequest } from '../src/record/request.ts';
 
 interface MapRecord {
   meta: Meta;
-  value: Slice;
+  value: ByteRange;
   deadline: number;
 }
 
-export class MapStore implements Engine, Lister {
+export class MapStore implements Lister {
   readonly #node: NodeRef;
   readonly #clock: Clock;
   readonly #records = new Map<Key, MapRecord>();
@@ -58,7 +55,7 @@ export class MapStore implements Engine, Lister {
   }
 
   /** The live keys in byte order, in one slice. */
-  *list({ prefix, after = '' as Key }: ListQuery): Generator<Key[]> {
+  *list({ prefix, after = '' as Key }: KeyQuery): Generator<Key[]> {
     const now = this.#clock();
     const keys = [...this.#records.keys()].filter(
       (key) => key > after && key.startsWith(prefix) && this.#live(key, now) !== undefined,

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { failure } from '../src/errors.ts';
-import { Api } from '../src/http/api.ts';
+import { Api } from '../src/api/api.ts';
+import { failure } from '../src/base/errors.ts';
 import { HttpServer } from '../src/http/server.ts';
 import { eventually } from './eventually.ts';
 import { Wire } from './wire.ts';
@@ -16,13 +16,15 @@ beforeAll(async () => {
   const node = { id: 'id', addr: 'addr' };
   const meta = { index: 1, ttlNs: 0n, accessedAt: 0, createdAt: 1, updatedAt: 1 };
   const api = new Api({
-    backend: {
+    engine: {
       serve: (request) =>
         request.action === 'load'
           ? { status: 'ok', node, meta, value: { bytes: value, start: 0, end: value.length } }
           : failure('INTERNAL_ERROR', 'only loads are served here'),
       list: () => [],
-      nodes: () => [],
+      members: () => [],
+      start: () => Promise.resolve(),
+      close: () => {},
     },
     valueBytesMax: value.length,
     onDefect: (error) => {

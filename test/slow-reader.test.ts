@@ -1,11 +1,12 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 
-import { systemClock } from '../src/clock.ts';
-import { listMembers, type MemberQuery } from '../src/cluster/listing.ts';
-import { Api } from '../src/http/api.ts';
+import { Api } from '../src/api/api.ts';
+import { systemClock } from '../src/base/clock.ts';
+import { keyFromText, type Key } from '../src/base/key.ts';
+import { listMembers } from '../src/cluster/listing.ts';
 import { HttpServer } from '../src/http/server.ts';
-import { keyFromText, type Key } from '../src/key.ts';
+import type { ListQuery } from '../src/record/engine.ts';
 import { Store } from '../src/store/store.ts';
 import { get } from './ask.ts';
 import { eventually } from './eventually.ts';
@@ -35,15 +36,21 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
   }
 
   let listedBytes = 0;
-  async function* list(query: MemberQuery) {
-    for await (const slice of listMembers(new Map([['addr', store]]), query)) {
-      listedBytes += 'keys' in slice ? slice.keys.length * LISTED_BYTES : 0;
-      yield slice;
+  async function* list(query: ListQuery) {
+    for await (const group of listMembers(new Map([['addr', store]]), query)) {
+      listedBytes += 'keys' in group ? group.keys.length * LISTED_BYTES : 0;
+      yield group;
     }
   }
   const server = new HttpServer(
     new Api({
-      backend: { serve: store.serve.bind(store), list, nodes: () => [] },
+      engine: {
+        serve: store.serve.bind(store),
+        list,
+        members: () => [],
+        start: () => Promise.resolve(),
+        close: () => {},
+      },
       valueBytesMax: 1000,
       onDefect: (error) => {
         throw error;

@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { systemClock } from '../../src/clock.ts';
-import { Maintenance } from '../../src/maintenance.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { Maintenance } from '../../src/node/maintenance.ts';
 import { HoldableClock } from '../holdable-clock.ts';
 import { report, workerParameters } from '../processes.ts';
 import { KeySource, valueOf } from '../records.ts';

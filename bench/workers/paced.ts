@@ -3,8 +3,8 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { nextCommand, report, workerParameters } from '../processes.ts';
 import { ownedKeys } from '../ownership.ts';
+import { nextCommand, report, workerParameters } from '../processes.ts';
 
 export interface PacedParameters {
   readonly host: string;

@@ -2,8 +2,8 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { systemClock } from '../../src/clock.ts';
-import { Maintenance } from '../../src/maintenance.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { Maintenance } from '../../src/node/maintenance.ts';
 import { report, workerParameters } from '../processes.ts';
 import { KeySource, randomFrom, valueOf } from '../records.ts';
 import { createStore } from '../subjects.ts';

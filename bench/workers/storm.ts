@@ -2,10 +2,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { systemClock } from '../../src/clock.ts';
-import { Api } from '../../src/http/api.ts';
+import { Api } from '../../src/api/api.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { HttpServer } from '../../src/http/server.ts';
-import { Maintenance } from '../../src/maintenance.ts';
+import { Maintenance } from '../../src/node/maintenance.ts';
 import { HoldableClock } from '../holdable-clock.ts';
 import { PauseMeter, type Pauses } from '../pace.ts';
 import { nextCommand, report, workerParameters } from '../processes.ts';
@@ -48,13 +48,15 @@ const idle = setInterval(() => meter.tick(true), TICK_MS);
 const maintenance = new Maintenance(store, false);
 const http = new HttpServer(
   new Api({
-    backend: {
+    engine: {
       serve: (request) => {
         meter.tick();
         return store.serve(request);
       },
       list: () => [],
-      nodes: () => [],
+      members: () => [],
+      start: () => Promise.resolve(),
+      close: () => {},
     },
     valueBytesMax: 1e6,
     onDefect: (error) => process.stderr.write(`${String(error)}\n`),

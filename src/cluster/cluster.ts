@@ -1,21 +1,28 @@
 /** The cluster as one node sees it: who the members are, the links to them, and the way to each key. */
 
 import { randomUUID } from 'node:crypto';
-
 import type { Logger } from 'pino';
 
-import type { Failure } from '../errors.ts';
-import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../limits.ts';
-import type { Engine, Lister, NodeRef, Reply, Request } from '../store/request.ts';
+import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../base/limits.ts';
+import { Link, type LinkOwner, type NotMine } from '../peer/link.ts';
+import {
+  judge,
+  PROTOCOL,
+  type Hello,
+  type NodeState,
+  type TopologyFacts,
+} from '../peer/messages.ts';
+import { PeerServer, type PeerService } from '../peer/session.ts';
+import type { Transport } from '../peer/transport.ts';
+import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
+import type { Lister } from '../record/lister.ts';
+import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
+import type { Request } from '../record/request.ts';
 import { Forming } from './forming.ts';
-import { judge, PROTOCOL, type Hello, type NodeState } from './hello.ts';
-import { Link, type LinkOwner, type NotMine } from './link.ts';
-import { listMembers, type MemberLister, type MemberQuery, type MemberSlice } from './listing.ts';
+import { listMembers, type MemberLister } from './listing.ts';
 import { News } from './news.ts';
-import { PeerServer, type PeerService } from './peer-server.ts';
 import { NOT_READY, Router, type LocalEngine } from './router.ts';
-import { Topology, type TopologyFacts } from './topology.ts';
-import type { Transport } from './transport.ts';
+import { Topology } from './topology.ts';
 
 export interface ClusterOptions {
   readonly self: NodeRef;
@@ -34,10 +41,7 @@ export interface ClusterOptions {
 }
 
 /** A member as `GET /v1/nodes` shows it. */
-export interface MemberView {
-  /** Null for a member that has not been seen since this node started. */
-  readonly id: string | null;
-  readonly addr: string;
+interface MemberView extends Member {
   readonly client: string | null;
   readonly state: 'self' | 'up' | 'down';
   /** How many partitions it owns. */
@@ -98,7 +102,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     for (const link of this.#links.values()) link.close();
   }
 
-  serve(request: Request): Reply | Promise<Reply> {
+  serve(request: Request): Reply | Promise<KeptReply> {
     return this.#router.serve(request);
   }
 
@@ -107,7 +111,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   }
 
   /** The members, sorted by address; this node alone while the cluster is forming. */
-  nodes(): MemberView[] {
+  members(): MemberView[] {
     const topology = this.#topology;
     if (topology === undefined) return [this.#view(this.#self, 0, 0)];
     const { members, shares, epoch } = topology;
@@ -115,7 +119,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   }
 
   /** The keys of this node, or of all members one after the other. */
-  list(query: MemberQuery): AsyncIterable<MemberSlice | Failure> | Iterable<Failure> {
+  list(query: ListQuery): Listing {
     if (this.#topology === undefined) return [NOT_READY];
     const { members } = this.#topology;
     const listers = new Map<string, MemberLister>();

@@ -1,7 +1,7 @@
 /** Forming: how nodes that list each other agree, without a leader, on who the members are. */
 
-import { MEMBERS_MAX } from '../limits.ts';
-import type { NodeState } from './hello.ts';
+import { MEMBERS_MAX } from '../base/limits.ts';
+import type { NodeState } from '../peer/messages.ts';
 
 /**
  * What one node knows while the cluster is forming. It knows no network and no clock: it is told what

@@ -1,32 +1,11 @@
 /** Listing the keys of several members, one member after the other. */
 
-import { failure, isFailure, type Failure } from '../errors.ts';
-import type { Key } from '../key.ts';
-import { PAGE_KEYS_MAX } from '../limits.ts';
-import type { Lister } from '../store/request.ts';
-import { Link } from './link.ts';
-
-/** Where a listing stands: at a key of a member. */
-export interface Position {
-  readonly member: string;
-  readonly key: Key;
-}
-
-/** Which keys to list. */
-export interface MemberQuery {
-  /** Those of the node that is asked, or those of all members. */
-  readonly scope: 'node' | 'cluster';
-  /** Only keys that start with these bytes; empty for all. */
-  readonly prefix: Key;
-  /** Only what comes after this in the order of the listing. */
-  readonly after: Position | undefined;
-}
-
-/** Some keys of one member. */
-export interface MemberSlice {
-  readonly member: string;
-  readonly keys: readonly Key[];
-}
+import { failure, isFailure, type Failure } from '../base/errors.ts';
+import { keyFromText, type Key } from '../base/key.ts';
+import { KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
+import { Link } from '../peer/link.ts';
+import type { KeyGroup, ListQuery } from '../record/engine.ts';
+import type { Lister } from '../record/lister.ts';
 
 /** The store of this node, or a link to another. */
 export type MemberLister = Lister | Link;
@@ -37,8 +16,13 @@ export type MemberLister = Lister | Link;
  */
 export async function* listMembers(
   members: ReadonlyMap<string, MemberLister>,
-  { prefix, after }: MemberQuery,
-): AsyncGenerator<MemberSlice | Failure> {
+  { prefix, cursor }: Pick<ListQuery, 'prefix' | 'cursor'>,
+): AsyncGenerator<KeyGroup | Failure> {
+  const after = cursor === undefined ? undefined : decodeCursor(cursor);
+  if (after === null) {
+    yield failure('INVALID_PARAMETER', 'cursor is not one that a page gave out');
+    return;
+  }
   const addresses = [...members.keys()];
   const first = after === undefined ? 0 : addresses.indexOf(after.member);
   if (first < 0) {
@@ -57,13 +41,36 @@ export async function* listMembers(
     const from = member === after?.member ? after.key : undefined;
     if (lister instanceof Link) {
       for await (const keys of pages(lister, prefix, from)) {
-        yield isFailure(keys) ? keys : { member, keys };
+        yield isFailure(keys) ? keys : groupOf(member, keys);
         if (isFailure(keys)) return;
       }
     } else {
-      for await (const keys of lister.list({ prefix, after: from })) yield { member, keys };
+      for await (const keys of lister.list({ prefix, after: from })) yield groupOf(member, keys);
     }
   }
+}
+
+/** Where a list stands: at a key of a member. */
+interface Position {
+  readonly member: string;
+  readonly key: Key;
+}
+
+function groupOf(member: string, keys: readonly Key[]): KeyGroup {
+  return { keys, cursorAfter: (key) => encodeCursor({ member, key }) };
+}
+
+/** Where a cursor stands; null if it is not one. */
+function decodeCursor(cursor: string): Position | null {
+  const [, member, text] =
+    /^([^ ]+) (.+)$/s.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  const key = text === undefined ? undefined : keyFromText(text);
+  if (member === undefined || key === undefined || key.length > KEY_BYTES_MAX) return null;
+  return encodeCursor({ member, key }) === cursor ? { member, key } : null;
+}
+
+function encodeCursor({ member, key }: Position): string {
+  return Buffer.from(`${member} ${key}`, 'latin1').toString('base64url');
 }
 
 /** The pages of one member, each asked for when it is needed. */

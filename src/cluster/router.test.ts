@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 
-import { failure } from '../errors.ts';
-import { keyFromText, type Key } from '../key.ts';
-import { NO_META, type Reply, type Request } from '../store/request.ts';
-import type { NotMine } from './link.ts';
+import { failure } from '../base/errors.ts';
+import { keyFromText, type Key } from '../base/key.ts';
+import type { NotMine } from '../peer/link.ts';
+import { NO_META, type KeptReply } from '../record/reply.ts';
+import type { Request } from '../record/request.ts';
 import { Router, type RemoteEngine } from './router.ts';
 import { Topology } from './topology.ts';
 
@@ -11,7 +12,7 @@ const clusterId = '11111111-1111-4111-8111-111111111111';
 const topologyOf = (epoch: number, members: string[]): Topology =>
   new Topology({ clusterId, epoch, members }, 64);
 
-const servedBy = (addr: string): Reply => ({
+const servedBy = (addr: string): KeptReply => ({
   status: 'ok',
   node: { id: addr, addr },
   meta: NO_META,
@@ -23,13 +24,13 @@ const here = { serve: () => servedBy('a:1') };
 /** A peer that gives these answers, one after the other. */
 class FakePeer implements RemoteEngine {
   readonly served: Request[] = [];
-  readonly #answers: (Reply | NotMine)[];
+  readonly #answers: (KeptReply | NotMine)[];
 
-  constructor(...answers: (Reply | NotMine)[]) {
+  constructor(...answers: (KeptReply | NotMine)[]) {
     this.#answers = answers;
   }
 
-  async serve(request: Request): Promise<Reply | NotMine> {
+  async serve(request: Request): Promise<KeptReply | NotMine> {
     this.served.push(request);
     return this.#answers.shift()!;
   }
@@ -98,7 +99,7 @@ test('a value that comes with a promise stays, whatever is served meanwhile', as
   const notMine: NotMine = { status: 'not-mine', topology: newer.facts() };
   const memory = Buffer.from('_value_');
   const value = { bytes: memory, start: 1, end: 6 };
-  const local = { serve: (): Reply => ({ ...servedBy('a:1'), value }) as Reply };
+  const local = { serve: (): KeptReply => ({ ...servedBy('a:1'), value }) as KeptReply };
   const router = new Router(local, () => router.adopt({ topology: newer, remotes: [null] }));
   router.adopt({ topology: older, remotes: [null, new FakePeer(notMine)] });
   const reply = await router.serve(request);

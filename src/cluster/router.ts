@@ -1,9 +1,10 @@
 /** The router: serves each request where its key is owned, here or over a link. */
 
-import { failure } from '../errors.ts';
-import { HOPS_MAX } from '../limits.ts';
-import type { Engine, Reply, Request } from '../store/request.ts';
-import type { NotMine } from './link.ts';
+import { failure } from '../base/errors.ts';
+import { HOPS_MAX } from '../base/limits.ts';
+import type { NotMine } from '../peer/link.ts';
+import { keep, type KeptReply, type Reply } from '../record/reply.ts';
+import type { Request } from '../record/request.ts';
 import type { Topology } from './topology.ts';
 
 /** The store of this node, which answers at once. */
@@ -13,7 +14,7 @@ export interface LocalEngine {
 
 /** A peer, which may find that it is not the owner. */
 export interface RemoteEngine {
-  serve(request: Request): Promise<Reply | NotMine>;
+  serve(request: Request): Promise<KeptReply | NotMine>;
 }
 
 /** Who serves what, by one topology. */
@@ -23,7 +24,7 @@ export interface Routes {
   readonly remotes: readonly (RemoteEngine | null)[];
 }
 
-export class Router implements Engine {
+export class Router {
   readonly #local: LocalEngine;
   readonly #onNotMine: (answer: NotMine) => void;
   #routes: Routes | undefined;
@@ -39,7 +40,7 @@ export class Router implements Engine {
     this.#routes = routes;
   }
 
-  serve(request: Request): Reply | Promise<Reply> {
+  serve(request: Request): Reply | Promise<KeptReply> {
     const remote = this.#wayTo(request);
     if (remote === undefined) return NOT_READY;
     return remote === null ? this.#local.serve(request) : this.#send(remote, request);
@@ -60,7 +61,7 @@ export class Router implements Engine {
   }
 
   /** Sends a request on, and again where the owner has changed meanwhile. */
-  async #send(first: RemoteEngine, request: Request): Promise<Reply> {
+  async #send(first: RemoteEngine, request: Request): Promise<KeptReply> {
     let remote: RemoteEngine | null | undefined = first;
     for (let hop = 0; hop < HOPS_MAX; hop++) {
       const answer = await remote.serve(request);
@@ -68,18 +69,10 @@ export class Router implements Engine {
       this.#onNotMine(answer);
       remote = this.#wayTo(request);
       if (remote === undefined) return NOT_READY;
-      if (remote === null) return copied(this.#local.serve(request));
+      if (remote === null) return keep(this.#local.serve(request));
     }
     return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');
   }
-}
-
-/** A reply whose value stays, whatever is served before the promise of it is settled. */
-function copied(reply: Reply): Reply {
-  if (reply.status !== 'ok' || reply.value === undefined) return reply;
-  const { bytes, start, end } = reply.value;
-  const value = { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
-  return { ...reply, value };
 }
 
 /** The failure of every request before the node is a member. */

@@ -1,17 +1,9 @@
 /** The topology: who the members are, at which epoch, and so which of them owns which partition. */
 
-import { partitionOf, type Key } from '../key.ts';
+import type { Key } from '../base/key.ts';
+import { partitionOf } from '../base/partition.ts';
+import type { TopologyFacts } from '../peer/messages.ts';
 import { placePartitions } from './placement.ts';
-
-/** What a topology is made from, and how it travels. */
-export interface TopologyFacts {
-  /** Made when the cluster forms; two clusters never have the same. */
-  readonly clusterId: string;
-  /** The number of the topology, from 1; of two topologies of a cluster the higher one is valid. */
-  readonly epoch: number;
-  /** The addresses of all members. */
-  readonly members: readonly string[];
-}
 
 /** An immutable value: the same facts give every node the same owners. */
 export class Topology implements TopologyFacts {

@@ -2,8 +2,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { failure, type Failure } from '../errors.ts';
-import { BODIES_IN_FLIGHT_BYTES_MAX } from '../limits.ts';
+import { failure, type Failure } from '../base/errors.ts';
+import { BODIES_IN_FLIGHT_BYTES_MAX } from '../base/limits.ts';
 
 /** Collects bodies of at most `maxBytes` each. */
 export class BodyReceiver {

@@ -12,9 +12,10 @@ import { createServer as createSecureServer, Server as SecureServer } from 'node
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import type { Address } from '../address.ts';
-import { clientTls, type TlsMaterial } from '../cluster/tls.ts';
-import { failure, httpStatus, type Failure } from '../errors.ts';
+import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from '../api/answer.ts';
+import type { Api } from '../api/api.ts';
+import { methodsOf, routeOf } from '../api/route.ts';
+import { failure, httpStatus, type Failure } from '../base/errors.ts';
 import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
@@ -24,11 +25,10 @@ import {
   IDLE_TIMEOUT_MS,
   LINGER_MS,
   REQUEST_TIMEOUT_MS,
-} from '../limits.ts';
-import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from './answer.ts';
-import type { Api } from './api.ts';
+} from '../base/limits.ts';
+import type { Address } from '../net/address.ts';
+import { clientTls, type TlsMaterial } from '../net/tls.ts';
 import { oneByOne } from './pipeline.ts';
-import { methodsOf, routeOf } from './route.ts';
 
 /** How often a closing server looks for connections that have become idle. */
 const CLOSE_POLL_MS = 20;
@@ -169,6 +169,7 @@ function clientFailure(error: ClientError): [Failure, string[]?] {
     }
     case 'HPE_INVALID_METHOD':
       return unknownMethod(error) ?? malformed(error);
+    case undefined:
     default:
       return malformed(error);
   }

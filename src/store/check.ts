@@ -1,11 +1,11 @@
 /** Verifies what must hold between the arena, the records, the index and the expiry wheel. */
 
-import type { Key } from '../key.ts';
-import type { Arena, BlockAddress } from './arena.ts';
+import type { Key } from '../base/key.ts';
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex, Place } from './key-index.ts';
-import { PackedKey } from './packed-key.ts';
-import { recordWords, type Records } from './records.ts';
+import type { KeyIndex, Place } from './keys/key-table.ts';
+import { PackedKey } from './keys/packed-key.ts';
+import type { Arena, BlockAddress } from './memory/arena.ts';
+import { recordWords, type Records } from './memory/records.ts';
 
 /**
  * Walks through everything; `placeOf` tells where a key belongs.

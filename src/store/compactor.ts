@@ -1,7 +1,7 @@
 /** Compaction: wins garbage back by moving what lives out of the segments that have the most of it. */
 
-import type { Arena, BlockAddress } from './arena.ts';
-import type { Records } from './records.ts';
+import type { Arena, BlockAddress } from './memory/arena.ts';
+import type { Records } from './memory/records.ts';
 
 /** Garbage up to this share of the live bytes is left alone; and so are this many bytes. */
 const GARBAGE_SHARE_MAX = 1 / 8;

@@ -1,9 +1,9 @@
 /** Eviction: which record goes when memory is full. */
 
-import type { BlockAddress } from './arena.ts';
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex, Place } from './key-index.ts';
-import type { Records } from './records.ts';
+import type { KeyIndex, Place } from './keys/key-table.ts';
+import type { BlockAddress } from './memory/arena.ts';
+import type { Records } from './memory/records.ts';
 
 /**
  * `none` refuses to store; `lru` evicts the least recently used record of a sample; `ttl` evicts the

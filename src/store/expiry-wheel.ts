@@ -1,7 +1,7 @@
 /** Which records expire next: a hierarchical timing wheel threaded through the records themselves. */
 
-import type { BlockAddress } from './arena.ts';
-import type { Records } from './records.ts';
+import type { BlockAddress } from './memory/arena.ts';
+import type { Records } from './memory/records.ts';
 
 /** A tick: how late, at most, a deadline is noticed. */
 const TICK_US = 2 ** 14;

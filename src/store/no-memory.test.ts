@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
-import { keyFromText } from '../key.ts';
-import type { Request } from './request.ts';
+import { keyFromText } from '../base/key.ts';
+import type { Request } from '../record/request.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 /** Pieces of memory that the system still has. */
@@ -13,13 +13,13 @@ function allocate(sizeBytes: number): ArrayBuffer | undefined {
   return new ArrayBuffer(sizeBytes);
 }
 
-vi.mock('./memory.ts', () => ({
+vi.mock('./memory/chunk.ts', () => ({
   allocateChunk: () => allocate(2 ** 25),
   allocateExactly: allocate,
   freeMemory: () => piecesLeft++,
 }));
 
-vi.mock('../limits.ts', async (original) => ({
+vi.mock('../base/limits.ts', async (original) => ({
   ...(await original<object>()),
   ADDRESSABLE_SEGMENTS: 8,
 }));

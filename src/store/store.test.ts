@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { MapStore } from '../../test/map-store.ts';
-import { keyFromText, type Key } from '../key.ts';
+import { keyFromText, type Key } from '../base/key.ts';
+import type { Reply } from '../record/reply.ts';
+import type { Condition, Request } from '../record/request.ts';
+import { versionOf } from '../record/version.ts';
 import { EVICTIONS, type Eviction } from './eviction.ts';
-import { versionOf, type Condition, type Reply, type Request } from './request.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 const NODE = { id: 'node', addr: '127.0.0.1:2373' };

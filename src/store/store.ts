@@ -1,34 +1,25 @@
 /** The store of a node: all its records, in memory, and what can be done with them. */
 
-import type { Clock } from '../clock.ts';
-import { failure, type Failure } from '../errors.ts';
-import { keyText, partitionOf, type Key } from '../key.ts';
-import { VALUE_BYTES_MAX } from '../limits.ts';
-import { Arena, WORD_BYTES, type BlockAddress } from './arena.ts';
+import type { Clock } from '../base/clock.ts';
+import { failure, type Failure } from '../base/errors.ts';
+import { keyText, type Key } from '../base/key.ts';
+import { VALUE_BYTES_MAX } from '../base/limits.ts';
+import { partitionOf } from '../base/partition.ts';
+import { brokenCondition, preconditionFailed } from '../record/condition.ts';
+import { isLive } from '../record/expiry.ts';
+import type { Lister, KeyQuery } from '../record/lister.ts';
+import { select } from '../record/part.ts';
+import { NO_META, type Meta, type NodeRef, type Reply, type ByteRange } from '../record/reply.ts';
+import type { DeleteRequest, ReadRequest, Request, StoreRequest } from '../record/request.ts';
 import { checkStore } from './check.ts';
 import { Compactor } from './compactor.ts';
-import { brokenCondition, preconditionFailed } from './condition.ts';
 import { Evictor, type Eviction } from './eviction.ts';
 import { ExpiryWheel } from './expiry-wheel.ts';
-import { isLive } from './expiry.ts';
-import { KeyHash } from './hash.ts';
-import { KeyIndex, type Place } from './key-index.ts';
-import { PackedKey } from './packed-key.ts';
-import { Records, recordWords } from './records.ts';
-import {
-  NO_META,
-  type DeleteRequest,
-  type Engine,
-  type Lister,
-  type ListQuery,
-  type Meta,
-  type NodeRef,
-  type Reply,
-  type Request,
-  type Slice,
-  type StoreRequest,
-} from './request.ts';
-import { select } from './select.ts';
+import { KeyHash } from './keys/hash.ts';
+import { KeyIndex, type Place } from './keys/key-table.ts';
+import { PackedKey } from './keys/packed-key.ts';
+import { Arena, WORD_BYTES, type BlockAddress } from './memory/arena.ts';
+import { Records, recordWords } from './memory/records.ts';
 
 /** Words of compaction after which a request moves no further block: 128 KiB. */
 const COMPACTION_WORDS_PER_REQUEST = 16_384;
@@ -69,7 +60,7 @@ export interface StoreStats {
  * Serves requests at once. Memory for records lies outside the JavaScript heap; what cannot be done
  * within a request, `maintain` does in pieces: it must be called every few milliseconds.
  */
-export class Store implements Engine, Lister {
+export class Store implements Lister {
   readonly #options: StoreOptions;
   readonly #arena = new Arena();
   readonly #records = new Records(this.#arena);
@@ -111,13 +102,15 @@ export class Store implements Engine, Lister {
         return this.#compacted(this.#store(request, address, place, now));
       case 'delete':
         return this.#compacted(this.#delete(request, address, place));
-      default:
+      case 'load':
+      case 'index':
+      case 'item':
         return this.#read(request, address, now);
     }
   }
 
   /** By partition, then by hash, then by byte: an order that holds while tables split and merge. */
-  *list({ prefix, after }: ListQuery): Generator<Key[]> {
+  *list({ prefix, after }: KeyQuery): Generator<Key[]> {
     const start = after === undefined ? { partition: 0, hash: 0 } : this.#placeOf(after);
     for (const { partition, entries } of this.#index.slices(start)) {
       const now = this.#options.clock();
@@ -179,11 +172,7 @@ export class Store implements Engine, Lister {
     while (this.#compactor.isBehind && this.#compactor.step() > 0) yield;
   }
 
-  #read(
-    request: Exclude<Request, { action: 'store' | 'delete' }>,
-    address: BlockAddress,
-    now: number,
-  ): Reply {
+  #read(request: ReadRequest, address: BlockAddress, now: number): Reply {
     if (address === 0) return missing(request);
     const { node } = this.#options;
     if (request.action === 'load' && request.condition !== undefined) {
@@ -221,7 +210,7 @@ export class Store implements Engine, Lister {
   }
 
   /** Writes a record, over the one at `address` or anew; false if there is no memory for it. */
-  #write(value: Slice, address: BlockAddress, place: Place, meta: Meta): boolean {
+  #write(value: ByteRange, address: BlockAddress, place: Place, meta: Meta): boolean {
     const isWaiting = address !== 0 && this.#records.expires(address);
     if (isWaiting) this.#wheel.remove(address);
     let written = address;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 
-import { FLAGS } from '../../src/config.ts';
-import { parseFlags } from '../../src/flags.ts';
+import { FLAGS } from '../../src/node/config.ts';
+import { parseFlags } from '../../src/node/flags.ts';
 import { eventually } from '../eventually.ts';
-import { createNetwork } from './network.ts';
 import { MemberProcess } from './member-process.ts';
+import { createNetwork } from './network.ts';
 import type { NodeEntry } from './test-cluster.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -3,11 +3,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { FieldReader } from '../../src/cluster/field-reader.ts';
-import { FrameReader, FrameWriter, type Frame, type FrameKind } from '../../src/cluster/frame.ts';
-import { parseHello, type Hello, type NodeState } from '../../src/cluster/hello.ts';
-import { BEAT_MS } from '../../src/limits.ts';
-import { parseAddress } from '../../src/address.ts';
+import { BEAT_MS } from '../../src/base/limits.ts';
+import { parseAddress } from '../../src/net/address.ts';
+import { FieldReader } from '../../src/peer/fields.ts';
+import { FrameReader, FrameWriter, type Frame, type FrameKind } from '../../src/peer/frame.ts';
+import { parseHello, type Hello, type NodeState } from '../../src/peer/messages.ts';
 
 /** One side of a peer connection, with nothing checked and nothing bounded. */
 export class FakeConnection {

@@ -2,9 +2,9 @@
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 
-import { parseAddress } from '../../src/address.ts';
-import type { Frame } from '../../src/cluster/frame.ts';
-import type { NodeState } from '../../src/cluster/hello.ts';
+import { parseAddress } from '../../src/net/address.ts';
+import type { Frame } from '../../src/peer/frame.ts';
+import type { NodeState } from '../../src/peer/messages.ts';
 import { eventually } from '../eventually.ts';
 import { FakeConnection, fakeHello, FakePeer } from './fake-peer.ts';
 import { TestCluster } from './test-cluster.ts';

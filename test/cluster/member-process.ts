@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { eventually } from '../eventually.ts';
 
-const CLI = join(import.meta.dirname, '../../dist/cli.js');
+const CLI = join(import.meta.dirname, '../../dist/bin/memhashd.js');
 
 /** One line of a node's log. */
 export interface LogLine {

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
 
-import { parseAddress } from '../../src/address.ts';
-import { Certificates, tlsFlags, type Certificate } from './certificates.ts';
+import { parseAddress } from '../../src/net/address.ts';
 import { eventually } from '../eventually.ts';
+import { Certificates, tlsFlags, type Certificate } from './certificates.ts';
 import type { MemberProcess } from './member-process.ts';
 import { TestCluster } from './test-cluster.ts';
 

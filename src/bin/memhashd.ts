@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The command `memhashd`: flags in, a running node out, and an exit code. */
+
+import { readFileSync } from 'node:fs';
+
+import { FLAGS, type Config } from '../node/config.ts';
+import { describeFlags, parseFlags, UsageError } from '../node/flags.ts';
+import { createLog } from '../node/log.ts';
+import { Node } from '../node/node.ts';
+
+const HELP = `memhashd is a sharded in-memory store of JSON documents, spoken to over HTTP.
+
+Usage: memhashd [-flag value ...]
+
+${describeFlags(FLAGS)}
+  -help
+        Print this text.
+  -version
+        Print the version.
+
+Each flag can be written -flag value, -flag=value, --flag value or --flag=value, and as an
+environment variable: -client-addr is MEMHASHD_CLIENT_ADDR. The flag goes before the variable.
+SIGTERM and SIGINT finish what is running and stop; a second one stops at once. SIGHUP reads the
+files of the TLS flags again.
+`;
+
+// Whoever read the output may be gone.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+try {
+  const config = parseFlags(FLAGS, process.argv.slice(2), process.env);
+  if (config === 'help') process.stdout.write(HELP);
+  else if (config === 'version') process.stdout.write(`memhashd ${version()}\n`);
+  else await run(config);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`memhashd: ${message}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function run(config: Config): Promise<void> {
+  const log = createLog();
+  const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
+  let isServing = false;
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    log.info({ signal }, 'stopping');
+    // A node that still waits for the rest of its cluster has nothing to finish.
+    if (!isServing) process.exit(0);
+    void starting.then((node) => node.close()).then(() => log.info('stopped'));
+  };
+  const reload = (): void => {
+    if (isServing) void starting.then((node) => node.reload());
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+  await starting;
+  isServing = true;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

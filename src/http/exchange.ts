@@ -1,0 +1,58 @@
+/** One request and its answer, as the API sees them: no socket, no parser, no `node:http`. */
+
+import type { Failure } from '../base/errors.ts';
+
+/** Bytes of an answer: text of which each character is one byte, or bytes as they are. */
+export type Piece = string | Uint8Array;
+
+/** A request whose head has arrived, and the way to answer it. There is at most one answer. */
+export interface Exchange {
+  /** As the client wrote it, such as `GET`. */
+  readonly method: string;
+  /** The request target as the client wrote it, a char code a byte. */
+  readonly target: string;
+
+  /**
+   * The value of a header, by its name in lower case; a char code a byte. A field that came several
+   * times and may be a list is joined by `, `.
+   */
+  header(name: string): string | undefined;
+
+  /**
+   * Calls `done` once: with the whole body, or with the failure as soon as it is clear that there is no
+   * room for it. Never calls it if the client goes away first. A body that nobody receives, or that was
+   * refused, is drained, so that the client gets to see the answer.
+   */
+  receive(maxBytes: number, done: (body: Buffer | Failure) => void): void;
+
+  /**
+   * Sends a whole answer. `headers` are names and values in turn; the length, the date and what
+   * concerns the connection are added, and the body of an answer to HEAD is left out. The pieces may
+   * be on loan: what the socket does not take at once is copied.
+   */
+  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void;
+
+  /** Begins an answer whose length is not known; nothing is sent before the first piece. */
+  begin(status: number, headers: readonly string[]): void;
+  /** Goes on with it; false if the client does not keep up: then wait until it has {@link drained}. */
+  write(piece: Piece): boolean;
+  end(piece?: Piece): void;
+  /** Resolves when more can be written, or never will be. */
+  drained(): Promise<void>;
+
+  /** Breaks off: what was begun must not look complete. */
+  abort(): void;
+
+  /** Whether an answer has been sent or begun. */
+  readonly isAnswered: boolean;
+  /** Whether the client has gone, so that no answer will reach it. */
+  readonly isGone: boolean;
+}
+
+/** What serves exchanges. */
+export interface Application {
+  /** Answers one request, now or later; it never throws. */
+  handle(exchange: Exchange): void;
+  /** The answer to bytes that are no request. */
+  describe(problem: Failure): { readonly headers: readonly string[]; readonly body: string };
+}

@@ -1,0 +1,143 @@
+/** The settings of a node and the flags they come from. */
+
+import { MAX_MEMORY_BYTES_MAX, PARTITIONS_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
+import { formatAddress, isUnspecified, parseAddress, type Address } from '../net/address.ts';
+import { EVICTIONS, type Eviction } from '../store/eviction.ts';
+import type { Flag, FlagValues } from './flags.ts';
+
+/** Every flag of `memhashd`, in the order of the help text. */
+export const FLAGS = {
+  'server-addr': {
+    placeholder: 'HOST:PORT',
+    help: 'The address for other nodes; answers name it as the address of this node.',
+    fallback: '127.0.0.1:2373',
+    parse: address,
+  },
+  'advertise-addr': {
+    placeholder: 'HOST:PORT',
+    help: 'The address that other nodes reach this one by, where it is not -server-addr itself.',
+    fallback: undefined,
+    parse: reachableAddress,
+  },
+  'client-addr': {
+    placeholder: 'HOST:PORT',
+    help: 'The address for clients, who speak HTTP to it.',
+    fallback: '127.0.0.1:8001',
+    parse: address,
+  },
+  join: {
+    placeholder: 'HOST:PORT',
+    help: 'The server address of another node of the cluster; a host name will do.',
+    fallback: undefined,
+    repeatable: true,
+    parse: (text: string) => text.split(',').map(reachableAddress),
+  },
+  'join-retries': {
+    placeholder: 'N',
+    help: 'How often to try again to reach a first node of -join, after 1 s, 2 s, 4 s ...',
+    fallback: '5',
+    parse: (text: string) => wholeNumber(text, 0, 1000),
+  },
+  'tls-key': {
+    placeholder: 'FILE',
+    help: 'The private key of -tls-cert, in PEM form.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'tls-cert': {
+    placeholder: 'FILE',
+    help: 'An X.509 certificate in PEM form; with it both addresses speak TLS.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'tls-ca': {
+    placeholder: 'FILE',
+    help: `The certificates, in PEM form, one of which must have signed that of another node.
+      Without it all nodes have the same -tls-cert.`,
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'num-partitions': {
+    placeholder: 'N',
+    help: `The number of partitions that the keys are divided into, 1 to ${PARTITIONS_MAX};
+      the same on all nodes.`,
+    fallback: '16384',
+    parse: (text: string) => wholeNumber(text, 1, PARTITIONS_MAX),
+  },
+  'max-value-size': {
+    placeholder: 'SIZE',
+    help: 'The largest value that is stored, such as 64kb or 1mib; 16mib at most.',
+    fallback: '16mib',
+    parse: (text: string) => size(text, 1, VALUE_BYTES_MAX),
+  },
+  'max-memory': {
+    placeholder: 'SIZE',
+    help: `The memory for records and their index, such as 512mb or 2gib, 27gib at most; 0 for no
+      bound.`,
+    fallback: '0',
+    parse: (text: string) => size(text, 0, MAX_MEMORY_BYTES_MAX),
+  },
+  eviction: {
+    placeholder: EVICTIONS.join('|'),
+    help: `What goes when -max-memory is reached: nothing (stores are refused), the least recently
+      used records, or those that expire soonest.`,
+    fallback: 'none',
+    parse: eviction,
+  },
+} as const satisfies Record<string, Flag<unknown>>;
+
+export type Config = FlagValues<typeof FLAGS>;
+
+function address(text: string): Address {
+  const parsed = parseAddress(text);
+  if (parsed === undefined)
+    throw new Error(`it takes HOST:PORT, such as ${formatAddress(EXAMPLE)}`);
+  return parsed;
+}
+
+/** An address that can be dialled, which one for every interface cannot. */
+function reachableAddress(text: string): Address {
+  const parsed = address(text);
+  if (isUnspecified(parsed) || parsed.port === 0) {
+    throw new Error('it takes an address that other nodes can reach');
+  }
+  return parsed;
+}
+
+const EXAMPLE: Address = { host: '127.0.0.1', port: 2373 };
+
+function eviction(text: string): Eviction {
+  const found = EVICTIONS.find((name) => name === text);
+  if (found === undefined) throw new Error(`it takes ${EVICTIONS.join(', ')}`);
+  return found;
+}
+
+function wholeNumber(text: string, min: number, max: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (value < min || value > max) throw new Error(`it takes a number from ${min} to ${max}`);
+  return value;
+}
+
+/** Units of 1,000 (`kb`) and of 1,024 (`kib`) are different units. */
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** Bytes from a number and a unit. */
+function size(text: string, min: number, max: number): number {
+  const [, digits, unit = ''] = /^(\d{1,15})([a-z]*)$/.exec(text.toLowerCase()) ?? [];
+  const scale = Object.hasOwn(SIZE_UNITS, unit) ? SIZE_UNITS[unit] : undefined;
+  if (digits === undefined || scale === undefined) {
+    throw new Error('it takes a whole number with b, kb, mb, gb, kib, mib or gib, such as 512mib');
+  }
+  const bytes = Number(digits) * scale;
+  if (bytes < min || bytes > max) throw new Error(`it takes ${min} to ${max} bytes`);
+  return bytes;
+}

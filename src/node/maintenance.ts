@@ -1,0 +1,37 @@
+/** Calls a store's maintenance again and again, in small pieces between the requests. */
+
+import type { Store } from '../store/store.ts';
+
+/** How often there is a look whether anything is due. */
+const IDLE_MS = 20;
+
+/** A piece of work, and the pause after it while there is more: at most half a core goes into it. */
+const PIECE_US = 2000;
+const PAUSE_MS = 2;
+
+/** Between two full checks of a store, where they are switched on. */
+const CHECK_INTERVAL_MS = 1000;
+
+export class Maintenance {
+  readonly #store: Store;
+  readonly #check: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `checks` switches on full checks of the store's memory, which hold up everything else. */
+  constructor(store: Store, checks: boolean) {
+    this.#store = store;
+    if (checks) this.#check = setInterval(() => store.check(), CHECK_INTERVAL_MS);
+    this.#run();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    clearInterval(this.#check);
+    if (this.#check !== undefined) this.#store.check();
+  }
+
+  #run(): void {
+    const isBehind = this.#store.maintain(PIECE_US);
+    this.#timer = setTimeout(() => this.#run(), isBehind ? PAUSE_MS : IDLE_MS);
+  }
+}

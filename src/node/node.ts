@@ -1,0 +1,169 @@
+/** A node: its store, its place in the cluster and its HTTP API, as one thing that starts and closes. */
+
+import { randomInt, randomUUID } from 'node:crypto';
+
+import { Api } from '../api/api.ts';
+import { systemClock } from '../base/clock.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import { HttpServer } from '../http/server.ts';
+import { formatAddress, isUnspecified, type Address } from '../net/address.ts';
+import { describeNetworkError } from '../net/network-error.ts';
+import { loadTls, type TlsMaterial } from '../net/tls.ts';
+import { Transport } from '../peer/transport.ts';
+import type { NodeRef } from '../record/reply.ts';
+import { Store } from '../store/store.ts';
+import type { Config } from './config.ts';
+import { UsageError } from './flags.ts';
+import type { Log } from './log.ts';
+import { Maintenance } from './maintenance.ts';
+
+/** What a node consists of. */
+interface Parts {
+  readonly transport: Transport;
+  readonly cluster: Cluster;
+  readonly http: HttpServer;
+  readonly maintenance: Maintenance;
+}
+
+export class Node {
+  /** Where clients reach the node, with the port that the system chose for port 0. */
+  readonly clientAddr: Address;
+  readonly #parts: Parts;
+  readonly #config: Config;
+  readonly #log: Log;
+
+  private constructor(clientAddr: Address, parts: Parts, config: Config, log: Log) {
+    this.clientAddr = clientAddr;
+    this.#parts = parts;
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /**
+   * Starts a node; it is a member of its cluster and serves requests when this resolves. `checks` lets
+   * it verify its memory again and again, and die if that is damaged.
+   *
+   * @throws Error that says in a line why it cannot: an address in use, a cluster it must not join.
+   */
+  static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
+    checkReachable(config);
+    const tls = readTls(config);
+    const transport = new Transport(tls);
+    const server = await listen(transport, 'server-addr', config);
+    const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
+    const parts = assemble({ config, log, checks, tls, transport, self });
+    try {
+      const client = await listen(parts.http, 'client-addr', config);
+      const reachable = isUnspecified(client)
+        ? { ...client, host: (config['advertise-addr'] ?? server).host }
+        : client;
+      const facts = { id: self.id, client: formatAddress(client), server: self.addr };
+      log.info(facts, 'listening');
+      await parts.cluster.start(formatAddress(reachable));
+      log.info(facts, 'serving');
+      return new Node(client, parts, config, log);
+    } catch (error) {
+      destroy(parts);
+      throw error;
+    }
+  }
+
+  /** Reads the files of the TLS flags again; if they are not in order the old ones stay in use. */
+  reload(): void {
+    try {
+      const tls = readTls(this.#config);
+      if (tls === undefined) return;
+      this.#parts.http.reload(tls);
+      this.#parts.transport.reload(tls);
+      this.#log.info('new certificates are in use');
+    } catch (error) {
+      this.#log.error({ reason: (error as Error).message }, 'the old certificates stay in use');
+    }
+  }
+
+  /** Stops accepting requests, finishes those that run, in bounded time, and stops. */
+  async close(): Promise<void> {
+    await this.#parts.http.close();
+    this.destroy();
+  }
+
+  /** Stops now. */
+  destroy(): void {
+    destroy(this.#parts);
+  }
+}
+
+/** What the parts of a node are made from. */
+interface Plan {
+  readonly config: Config;
+  readonly log: Log;
+  readonly checks: boolean;
+  readonly tls: TlsMaterial | undefined;
+  readonly transport: Transport;
+  readonly self: NodeRef;
+}
+
+function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
+  const store = new Store({
+    node: self,
+    clock: systemClock,
+    partitions: config['num-partitions'],
+    maxMemoryBytes: config['max-memory'],
+    eviction: config.eviction,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+  });
+  const cluster = new Cluster({
+    self,
+    partitions: config['num-partitions'],
+    join: config.join?.map(formatAddress) ?? [],
+    joinRetries: config['join-retries'],
+    startedAt: systemClock(),
+    store,
+    transport,
+    log,
+  });
+  const api = new Api({
+    engine: cluster,
+    valueBytesMax: config['max-value-size'],
+    onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
+  });
+  const http = new HttpServer(api, { tls });
+  return { transport, cluster, http, maintenance: new Maintenance(store, checks) };
+}
+
+function destroy({ transport, cluster, http, maintenance }: Parts): void {
+  http.destroy();
+  cluster.close();
+  transport.close();
+  maintenance.stop();
+}
+
+function readTls(config: Config): TlsMaterial | undefined {
+  return loadTls({
+    cert: config['tls-cert'],
+    key: config['tls-key'],
+    ca: config['tls-ca'],
+  });
+}
+
+/** Refuses to tell peers an address that means nothing to them. */
+function checkReachable(config: Config): void {
+  const server = config['server-addr'];
+  if (config.join === undefined || config['advertise-addr'] || !isUnspecified(server)) return;
+  const addr = formatAddress(server);
+  throw new UsageError(`peers cannot reach -server-addr ${addr}: -advertise-addr must say where`);
+}
+
+/** Takes the address of a flag. */
+async function listen(
+  listener: { listen(address: Address): Promise<Address> },
+  flag: 'server-addr' | 'client-addr',
+  config: Config,
+): Promise<Address> {
+  try {
+    return await listener.listen(config[flag]);
+  } catch (error) {
+    const addr = formatAddress(config[flag]);
+    throw new Error(`-${flag} ${addr}: ${describeNetworkError(error)}`, { cause: error });
+  }
+}

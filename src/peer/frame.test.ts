@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { FRAME_BYTES_MAX } from '../base/limits.ts';
+import { FieldReader } from './fields.ts';
+import { FrameReader, FrameWriter, ProtocolError, type FrameKind } from './frame.ts';
+
+interface Sent {
+  readonly kind: FrameKind;
+  readonly id: number;
+  readonly body: Uint8Array;
+}
+
+function bytesOf(frames: readonly Sent[]): Buffer {
+  const writer = new FrameWriter();
+  for (const { kind, id, body } of frames) {
+    writer.begin(kind, id, body.length);
+    writer.copy({ bytes: Buffer.from(body), start: 0, end: body.length });
+    writer.end();
+  }
+  return Buffer.concat(writer.take());
+}
+
+function* read(reader: FrameReader): Generator<Sent> {
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    const { kind, id, bytes, start, end } = frame;
+    yield { kind, id, body: Uint8Array.from(bytes.subarray(start, end)) };
+  }
+}
+
+function summary({ kind, id, body }: Sent): string {
+  return `${kind} ${id} ${Buffer.from(body).toString('base64')}`;
+}
+
+const frames = fc.array(
+  fc.record({
+    kind: fc.constantFrom<FrameKind>('hello', 'state', 'request', 'reply'),
+    id: fc.nat(2 ** 32 - 1),
+    // Beyond the size of the writer's buffers, too.
+    body: fc.nat(80_000).map((length) => Uint8Array.from({ length }, (_, at) => at * length)),
+  }),
+  { maxLength: 6 },
+);
+
+test('frames come out as they went in, however the bytes are cut', () => {
+  fc.assert(
+    fc.property(frames, fc.array(fc.nat(200_000), { maxLength: 8 }), (sent, cuts) => {
+      const bytes = bytesOf(sent);
+      const ends = [...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length];
+      const reader = new FrameReader();
+      const got: Sent[] = [];
+      let start = 0;
+      for (const end of ends.toSorted((a, b) => a - b)) {
+        reader.push(bytes.subarray(start, end));
+        got.push(...read(reader));
+        start = end;
+      }
+      expect(got.map(summary)).toEqual(sent.map(summary));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('what was taken from a writer does not change when more is written', () => {
+  const writer = new FrameWriter();
+  const taken: [Buffer, string][] = [];
+  for (let n = 0; n < 5000; n++) {
+    writer.begin('request', n, 64);
+    writer.latin1(`frame ${n}`);
+    writer.end();
+    if (n % 3 === 0)
+      taken.push(...writer.take().map((b): [Buffer, string] => [b, b.toString('hex')]));
+  }
+  for (const [buffer, before] of taken) expect(buffer.toString('hex')).toBe(before);
+});
+
+function header(length: number, kind: number): Buffer {
+  const bytes = Buffer.alloc(9);
+  bytes.writeUInt32LE(length);
+  bytes[4] = kind;
+  return bytes;
+}
+
+const badHeaders: [string, Buffer][] = [
+  ['a giant frame', header(0xffffffff, 5)],
+  ['a frame longer than any value', header(FRAME_BYTES_MAX + 6, 5)],
+  ['a giant hello', header(1024 * 1024, 1)],
+  ['a beat with a body', header(6, 4)],
+  ['an unknown kind', header(5, 99)],
+  ['a frame shorter than its own header', header(4, 5)],
+];
+
+test.each(badHeaders)('%s is refused by its header alone', (_, bytes) => {
+  const reader = new FrameReader();
+  reader.push(bytes);
+  expect(() => reader.next()).toThrow(ProtocolError);
+});
+
+test('a field beyond the end of its frame is refused', () => {
+  const bytes = Buffer.from('0123456789');
+  const reads: ((from: FieldReader) => unknown)[] = [
+    (from) => from.u8(),
+    (from) => from.u16(),
+    (from) => from.u32(),
+    (from) => from.u64(),
+    (from) => from.whole(),
+    (from) => from.latin1(1),
+    (from) => from.utf8(0xffffffff),
+    (from) => from.range(1),
+  ];
+  for (const readField of reads) {
+    expect(() => readField(new FieldReader({ bytes, start: 3, end: 3 }))).toThrow(ProtocolError);
+  }
+});

@@ -1,0 +1,202 @@
+/**
+ * Frames: the units that travel between peers. A frame is a length (u32, of all that follows it), a
+ * kind (u8), a number that ties an answer to its request (u32), and a body. Little-endian throughout.
+ */
+
+import { CONTROL_BYTES_MAX, FRAME_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../base/limits.ts';
+import type { ByteRange } from '../record/reply.ts';
+
+/** Kinds of frames. A number never changes its meaning. */
+const FRAME_KINDS = {
+  hello: 1,
+  state: 2,
+  refusal: 3,
+  beat: 4,
+  request: 5,
+  reply: 6,
+  listRequest: 7,
+  listReply: 8,
+  notMine: 9,
+} as const;
+
+export type FrameKind = keyof typeof FRAME_KINDS;
+
+/** The longest body of each kind. */
+const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
+  hello: CONTROL_BYTES_MAX,
+  state: CONTROL_BYTES_MAX,
+  refusal: 4096,
+  beat: 0,
+  request: FRAME_BYTES_MAX,
+  reply: FRAME_BYTES_MAX,
+  listRequest: CONTROL_BYTES_MAX,
+  listReply: 2 * PEER_PAGE_BYTES_MAX,
+  notMine: CONTROL_BYTES_MAX,
+};
+
+const KIND_NAMES = new Map(
+  Object.entries(FRAME_KINDS).map(([name, kind]) => [kind as number, name as FrameKind]),
+);
+
+const LENGTH_BYTES = 4;
+const HEADER_BYTES = LENGTH_BYTES + 5;
+
+/** Buffers of this size are filled with frames one after the other. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** A peer broke the protocol; the connection to it cannot go on. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+}
+
+/** A frame as it came in: its body is a range of `bytes`, which nobody writes to again. */
+export interface Frame extends ByteRange {
+  readonly kind: FrameKind;
+  readonly id: number;
+}
+
+/** Cuts a stream of bytes into frames. */
+export class FrameReader {
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #later: Buffer[] = [];
+  #laterBytes = 0;
+
+  /** Takes in what came from the peer. */
+  push(chunk: Buffer): void {
+    if (this.#at === this.#bytes.length && this.#laterBytes === 0) {
+      this.#bytes = chunk;
+      this.#at = 0;
+      return;
+    }
+    this.#later.push(chunk);
+    this.#laterBytes += chunk.length;
+  }
+
+  /**
+   * The next frame, undefined if it has not come in whole.
+   *
+   * @throws ProtocolError as soon as a header says what no frame may have.
+   */
+  next(): Frame | undefined {
+    if (!this.#has(HEADER_BYTES)) return undefined;
+    const bytes = this.#bytes;
+    const start = this.#at;
+    const kind = KIND_NAMES.get(bytes[start + LENGTH_BYTES]!);
+    if (kind === undefined) throw new ProtocolError(`frame of kind ${bytes[start + LENGTH_BYTES]}`);
+    const length = LENGTH_BYTES + bytes.readUInt32LE(start);
+    if (length < HEADER_BYTES || length > HEADER_BYTES + BODY_BYTES_MAX[kind]) {
+      throw new ProtocolError(`${kind} frame of ${length} bytes`);
+    }
+    if (!this.#has(length)) return undefined;
+    const id = this.#bytes.readUInt32LE(this.#at + LENGTH_BYTES + 1);
+    const frame = {
+      kind,
+      id,
+      bytes: this.#bytes,
+      start: this.#at + HEADER_BYTES,
+      end: this.#at + length,
+    };
+    this.#at += length;
+    return frame;
+  }
+
+  /** Whether `count` bytes are there; joins chunks only when they then are, so each is copied once. */
+  #has(count: number): boolean {
+    const held = this.#bytes.length - this.#at;
+    if (held >= count) return true;
+    if (held + this.#laterBytes < count) return false;
+    this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), ...this.#later]);
+    this.#at = 0;
+    this.#later = [];
+    this.#laterBytes = 0;
+    return true;
+  }
+}
+
+/**
+ * Builds frames, many in one buffer. What it writes to is never written again, so what
+ * {@link FrameWriter.take} gave out can wait in a socket.
+ */
+export class FrameWriter {
+  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #view = new DataView(this.#chunk.buffer);
+  /** Finished frames start here … */
+  #start = 0;
+  /** … the frame being built here … */
+  #frameAt = 0;
+  /** … and the next byte goes here. */
+  #at = 0;
+  #full: Buffer[] = [];
+
+  /** Starts a frame; `bodyBytesMax` is at least what will be written to its body. */
+  begin(kind: FrameKind, id: number, bodyBytesMax: number): void {
+    if (this.#at + HEADER_BYTES + bodyBytesMax > this.#chunk.length) {
+      if (this.#at > this.#start) this.#full.push(this.#chunk.subarray(this.#start, this.#at));
+      this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, HEADER_BYTES + bodyBytesMax));
+      this.#view = new DataView(this.#chunk.buffer);
+      this.#start = 0;
+      this.#at = 0;
+    }
+    this.#frameAt = this.#at;
+    this.#at += LENGTH_BYTES;
+    this.u8(FRAME_KINDS[kind]);
+    this.u32(id);
+  }
+
+  /** Finishes the frame; returns its size in bytes. */
+  end(): number {
+    const bytes = this.#at - this.#frameAt;
+    this.#view.setUint32(this.#frameAt, bytes - LENGTH_BYTES, true);
+    return bytes;
+  }
+
+  /** The bytes of the finished frames, in order; each byte is given out once. */
+  take(): readonly Buffer[] {
+    const buffers = this.#full;
+    if (this.#at > this.#start) buffers.push(this.#chunk.subarray(this.#start, this.#at));
+    this.#start = this.#at;
+    this.#full = [];
+    return buffers;
+  }
+
+  u8(value: number): void {
+    this.#chunk[this.#at++] = value;
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#at, value, true);
+    this.#at += 2;
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#at, value, true);
+    this.#at += 4;
+  }
+
+  u64(value: bigint): void {
+    // Most values are 0, and those need no bigint arithmetic.
+    if (value === 0n) this.#view.setFloat64(this.#at, 0, true);
+    else this.#view.setBigUint64(this.#at, value, true);
+    this.#at += 8;
+  }
+
+  f64(value: number): void {
+    this.#view.setFloat64(this.#at, value, true);
+    this.#at += 8;
+  }
+
+  /** Text of which each character is one byte. */
+  latin1(text: string): void {
+    this.#at += this.#chunk.write(text, this.#at, 'latin1');
+  }
+
+  /** Any text; takes at most three bytes a UTF-16 unit. */
+  utf8(text: string): void {
+    this.#at += this.#chunk.write(text, this.#at, 'utf8');
+  }
+
+  copy({ bytes, start, end }: ByteRange): void {
+    this.#at += bytes.copy(this.#chunk, this.#at, start, end);
+  }
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import type { Key } from '../base/key.ts';
+import type { Meta, NodeRef, Reply, ByteRange } from '../record/reply.ts';
+import type { Condition, Request } from '../record/request.ts';
+import { FieldReader } from './fields.ts';
+import { FrameReader, FrameWriter, ProtocolError } from './frame.ts';
+import {
+  readReply,
+  readRequest,
+  replyBytesMax,
+  requestBytesMax,
+  writeReply,
+  writeRequest,
+} from './wire.ts';
+
+const node: NodeRef = { id: 'id', addr: 'a:1' };
+
+const keys = fc
+  .string({
+    unit: fc.nat(255).map((code) => String.fromCharCode(code)),
+    minLength: 1,
+    maxLength: 4096,
+  })
+  .map((text) => text as Key);
+const slices = fc
+  .uint8Array({ minLength: 1, maxLength: 200 })
+  .map((bytes): ByteRange => ({ bytes: Buffer.from(bytes), start: 0, end: bytes.length }));
+const ttls = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
+const versions = fc.option(
+  fc.oneof(fc.constant<'*'>('*'), fc.array(fc.stringMatching(/^[!#-~]{0,30}$/), { maxLength: 64 })),
+  { nil: undefined },
+);
+const conditions = fc
+  .record({ ifMatch: versions, ifNoneMatch: versions })
+  .map((condition): Condition | undefined =>
+    condition.ifMatch === undefined && condition.ifNoneMatch === undefined ? undefined : condition,
+  );
+const times = fc.nat(Number.MAX_SAFE_INTEGER);
+const metas: fc.Arbitrary<Meta> = fc.record({
+  index: times,
+  ttlNs: ttls,
+  accessedAt: times,
+  createdAt: times,
+  updatedAt: times,
+});
+const requests: fc.Arbitrary<Request> = fc.oneof(
+  fc.record({ action: fc.constant('load' as const), key: keys, condition: conditions }),
+  fc.record({ action: fc.constant('delete' as const), key: keys, condition: conditions }),
+  fc.record({
+    action: fc.constant('store' as const),
+    key: keys,
+    condition: conditions,
+    ttlNs: ttls,
+    value: slices,
+  }),
+  fc.record({ action: fc.constant('index' as const), key: keys, index: times }),
+  fc.record({
+    action: fc.constant('item' as const),
+    key: keys,
+    item: fc.string({ unit: 'grapheme' }),
+  }),
+);
+const replies: fc.Arbitrary<Reply> = fc.oneof(
+  fc.record({
+    status: fc.constant('ok' as const),
+    node: fc.constant(node),
+    meta: metas,
+    value: slices,
+  }),
+  fc.record({ status: fc.constant('unchanged' as const), node: fc.constant(node), meta: metas }),
+  fc.record({
+    status: fc.constant('failed' as const),
+    code: fc.constantFrom('KEY_NOT_FOUND' as const, 'PRECONDITION_FAILED' as const),
+    detail: fc.string({ unit: 'grapheme' }),
+  }),
+);
+
+/** The body of the one frame that `write` writes. */
+function bodyOf(bytesMax: number, write: (to: FrameWriter) => void): ByteRange {
+  const writer = new FrameWriter();
+  writer.begin('request', 1, bytesMax);
+  write(writer);
+  expect(writer.end()).toBeLessThanOrEqual(9 + bytesMax);
+  const reader = new FrameReader();
+  for (const buffer of writer.take()) reader.push(buffer);
+  return reader.next()!;
+}
+
+/** With values copied out, to be compared. */
+function plain(message: Request | Reply): unknown {
+  const slice = 'value' in message ? message.value : undefined;
+  return slice ? { ...message, value: [...slice.bytes.subarray(slice.start, slice.end)] } : message;
+}
+
+test('a request comes out as it went in', () => {
+  fc.assert(
+    fc.property(requests, (request) => {
+      const body = bodyOf(requestBytesMax(request), (to) => writeRequest(to, request));
+      const from = new FieldReader(body);
+      expect(plain(readRequest(from))).toEqual(plain(request));
+      from.done();
+    }),
+  );
+});
+
+test('a reply comes out as it went in', () => {
+  fc.assert(
+    fc.property(replies, (reply) => {
+      const body = bodyOf(replyBytesMax(reply), (to) => writeReply(to, reply));
+      expect(plain(readReply(new FieldReader(body), node))).toEqual(plain(reply));
+    }),
+  );
+});
+
+test('bytes that are no request or reply are refused, and nothing else happens', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => {
+      const body = { bytes: Buffer.from(bytes), start: 0, end: bytes.length };
+      for (const read of [readRequest, (from: FieldReader) => readReply(from, node)]) {
+        expect(failureOf(() => read(new FieldReader(body)))).toEqual(
+          expect.toSatisfy((error) => error === undefined || error instanceof ProtocolError),
+        );
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+function failureOf(attempt: () => unknown): unknown {
+  try {
+    attempt();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

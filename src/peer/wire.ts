@@ -1,0 +1,214 @@
+/** How requests on records, and their replies, look inside a frame. */
+
+import { failure, isFailureCode } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
+import { ENTITY_TAGS_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
+import { NO_META, type KeptReply, type Meta, type NodeRef, type Reply } from '../record/reply.ts';
+import {
+  ACTIONS,
+  type Action,
+  type Condition,
+  type Request,
+  type Versions,
+} from '../record/request.ts';
+import type { FieldReader } from './fields.ts';
+import { ProtocolError, type FrameWriter } from './frame.ts';
+
+const ACTION_BY_CODE = new Map(
+  Object.entries(ACTIONS).map(([action, { code }]) => [code as number, action as Action]),
+);
+
+/** How many versions a list has, or that it is no list. */
+const NO_VERSIONS = 0xff;
+const ANY_VERSION = 0xfe;
+
+/** Bytes beside key, value, item and condition. */
+const REQUEST_BYTES_MAX = 32;
+
+/** The longest ttl: what a signed 64-bit number holds, as in Go. */
+const TTL_NS_MAX = 2n ** 63n - 1n;
+
+/** A bound of the bytes that {@link writeRequest} writes. */
+export function requestBytesMax(request: Request): number {
+  const bytes = REQUEST_BYTES_MAX + request.key.length;
+  switch (request.action) {
+    case 'store': {
+      const { start, end } = request.value;
+      return bytes + conditionBytesMax(request.condition) + end - start;
+    }
+    case 'index':
+      return bytes;
+    case 'item':
+      return bytes + 3 * request.item.length;
+    case 'load':
+    case 'delete':
+      return bytes + conditionBytesMax(request.condition);
+  }
+}
+
+function conditionBytesMax(condition: Condition | undefined): number {
+  if (condition === undefined) return 0;
+  let bytes = 0;
+  for (const versions of [condition.ifMatch, condition.ifNoneMatch]) {
+    if (Array.isArray(versions)) for (const version of versions) bytes += 2 + version.length;
+  }
+  return bytes;
+}
+
+/** Writes a request; a ttl stays relative, for the owner's clock decides when a record expires. */
+export function writeRequest(to: FrameWriter, request: Request): void {
+  to.u8(ACTIONS[request.action].code);
+  to.u16(request.key.length);
+  to.latin1(request.key);
+  switch (request.action) {
+    case 'index':
+      return to.f64(request.index);
+    case 'item':
+      return to.utf8(request.item);
+    case 'store':
+      writeCondition(to, request.condition);
+      to.u64(request.ttlNs);
+      return to.copy(request.value);
+    case 'load':
+    case 'delete':
+      return writeCondition(to, request.condition);
+  }
+}
+
+/** Reads what {@link writeRequest} wrote; a value stays where it is. */
+export function readRequest(from: FieldReader): Request {
+  const action = ACTION_BY_CODE.get(from.u8());
+  const key = readKey(from);
+  switch (action) {
+    case 'load':
+    case 'delete':
+      return { action, key, condition: readCondition(from) };
+    case 'store': {
+      const condition = readCondition(from);
+      const ttlNs = readTtl(from);
+      const { left } = from;
+      if (left === 0 || left > VALUE_BYTES_MAX) throw new ProtocolError(`value of ${left} bytes`);
+      return { action, key, condition, ttlNs, value: from.range(left) };
+    }
+    case 'index':
+      return { action, key, index: from.whole() };
+    case 'item':
+      return { action, key, item: from.utf8(from.left) };
+    case undefined:
+      throw new ProtocolError('a request with an unknown action');
+  }
+}
+
+/** Reads a key with its length. */
+export function readKey(from: FieldReader): Key {
+  const length = from.u16();
+  if (length === 0 || length > KEY_BYTES_MAX) throw new ProtocolError(`key of ${length} bytes`);
+  return from.latin1(length) as Key;
+}
+
+/** Writes a key with its length. */
+export function writeKey(to: FrameWriter, key: Key): void {
+  to.u16(key.length);
+  to.latin1(key);
+}
+
+function readTtl(from: FieldReader): bigint {
+  const ttlNs = from.u64();
+  if (ttlNs > TTL_NS_MAX) throw new ProtocolError(`time to live of ${ttlNs} ns`);
+  return ttlNs;
+}
+
+function writeCondition(to: FrameWriter, condition: Condition | undefined): void {
+  writeVersions(to, condition?.ifMatch);
+  writeVersions(to, condition?.ifNoneMatch);
+}
+
+function writeVersions(to: FrameWriter, versions: Versions | undefined): void {
+  if (versions === undefined) return to.u8(NO_VERSIONS);
+  if (versions === '*') return to.u8(ANY_VERSION);
+  to.u8(versions.length);
+  for (const version of versions) {
+    to.u16(version.length);
+    to.latin1(version);
+  }
+}
+
+function readCondition(from: FieldReader): Condition | undefined {
+  const ifMatch = readVersions(from);
+  const ifNoneMatch = readVersions(from);
+  return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
+}
+
+function readVersions(from: FieldReader): Versions | undefined {
+  const count = from.u8();
+  if (count === NO_VERSIONS) return undefined;
+  if (count === ANY_VERSION) return '*';
+  if (count > ENTITY_TAGS_MAX) throw new ProtocolError(`condition of ${count} versions`);
+  return Array.from({ length: count }, () => from.latin1(from.u16()));
+}
+
+/** A bound of the bytes that {@link writeReply} writes. */
+export function replyBytesMax(reply: Reply): number {
+  if (reply.status === 'failed') return 2 + reply.code.length + 3 * reply.detail.length;
+  const value = reply.status === 'ok' ? reply.value : undefined;
+  return META_BYTES + 2 + (value === undefined ? 0 : value.end - value.start);
+}
+
+const META_BYTES = 40;
+
+const STATUSES = { deleted: 0, ok: 1, unchanged: 2, failed: 3 } as const;
+
+/** Writes a reply, at once: its value may not be there later. The node is not in it. */
+export function writeReply(to: FrameWriter, reply: Reply): void {
+  switch (reply.status) {
+    case 'failed':
+      to.u8(STATUSES.failed);
+      to.u8(reply.code.length);
+      to.latin1(reply.code);
+      return to.utf8(reply.detail);
+    case 'unchanged':
+      to.u8(STATUSES.unchanged);
+      return writeMeta(to, reply.meta);
+    case 'ok':
+      if (reply.value === undefined) return to.u8(STATUSES.deleted);
+      to.u8(STATUSES.ok);
+      writeMeta(to, reply.meta);
+      return to.copy(reply.value);
+  }
+}
+
+/** Reads what {@link writeReply} wrote; `node` is who it came from. */
+export function readReply(from: FieldReader, node: NodeRef): KeptReply {
+  switch (from.u8()) {
+    case STATUSES.ok: {
+      const meta = readMeta(from);
+      return { status: 'ok', node, meta, value: from.range(from.left) };
+    }
+    case STATUSES.deleted:
+      return { status: 'ok', node, meta: NO_META, value: undefined };
+    case STATUSES.unchanged:
+      return { status: 'unchanged', node, meta: readMeta(from) };
+    case STATUSES.failed: {
+      const code = from.latin1(from.u8());
+      if (!isFailureCode(code)) throw new ProtocolError('a reply with an unknown failure');
+      return failure(code, from.utf8(from.left));
+    }
+    default:
+      throw new ProtocolError('a reply with an unknown status');
+  }
+}
+
+function writeMeta(to: FrameWriter, meta: Meta): void {
+  to.f64(meta.index);
+  to.u64(meta.ttlNs);
+  to.f64(meta.accessedAt);
+  to.f64(meta.createdAt);
+  to.f64(meta.updatedAt);
+}
+
+function readMeta(from: FieldReader): Meta {
+  const index = from.whole();
+  const ttlNs = readTtl(from);
+  const accessedAt = from.whole();
+  return { index, ttlNs, accessedAt, createdAt: from.whole(), updatedAt: from.whole() };
+}

@@ -1,0 +1,65 @@
+/**
+ * The contract of an engine: all that the API knows of what is behind it. This node's memory with its
+ * cluster is one; a server elsewhere may be another.
+ */
+
+import type { Failure } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
+import type { KeptReply, Reply } from './reply.ts';
+import type { Request } from './request.ts';
+
+/** Whatever serves requests, lists keys and knows its members. */
+export interface Engine {
+  /**
+   * Serves one request: at once where the answer is at hand, else by promise. A failure is a reply; an
+   * exception is a defect.
+   */
+  serve(request: Request): Reply | Promise<KeptReply>;
+
+  /**
+   * The live keys, in groups that are each made when they are asked for. A key that is there from the
+   * first group to the last comes exactly once; one that comes or goes meanwhile at most once. A
+   * failure ends the list: none is ever silently shorter.
+   */
+  list(query: ListQuery): Listing;
+
+  /** Who serves the keys, as this node knows it. */
+  members(): readonly Member[];
+
+  /**
+   * Gets ready to serve; `client` is the address that clients reach this node by.
+   *
+   * @throws Error that says in a line why it cannot.
+   */
+  start(client: string): Promise<void>;
+
+  /** Stops; harmless when called twice. */
+  close(): void;
+}
+
+/** Which keys to list. */
+export interface ListQuery {
+  /** Those of the node that is asked, or those of all members. */
+  readonly scope: 'node' | 'cluster';
+  /** Only keys that start with these bytes; empty for all. */
+  readonly prefix: Key;
+  /** Goes on behind a key; what {@link KeyGroup.cursorAfter} gave, or text of a client's invention. */
+  readonly cursor: string | undefined;
+}
+
+/** What a list gives, piece by piece. */
+export type Listing = Iterable<KeyGroup | Failure> | AsyncIterable<KeyGroup | Failure>;
+
+/** Some keys of a list. */
+export interface KeyGroup {
+  readonly keys: readonly Key[];
+  /** The cursor that goes on behind one of these keys; only the engine that made it can read it. */
+  cursorAfter(key: Key): string;
+}
+
+/** A member, as `GET /v1/nodes` shows it; an engine adds what else it knows. */
+export interface Member {
+  /** Null for a member that has not been seen since this node started. */
+  readonly id: string | null;
+  readonly addr: string;
+}

@@ -1,0 +1,75 @@
+/** What comes back from an engine, and how long its bytes stay. */
+
+import type { Failure } from '../base/errors.ts';
+
+/** A range of bytes inside a larger buffer; saves making a view of them. */
+export interface ByteRange {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+declare const kept: unique symbol;
+
+/** Bytes that nobody writes to again, so they may wait for a promise or a socket. */
+export interface KeptBytes extends ByteRange {
+  readonly [kept]: true;
+}
+
+/** The history of a record. Times are microseconds since the Unix epoch, 0 for never. */
+export interface Meta {
+  /** How many times the key was stored since it was created; 0 when there is no record. */
+  readonly index: number;
+  /** Time to live in nanoseconds, counted from `updatedAt`; 0 means it never expires. */
+  readonly ttlNs: bigint;
+  readonly accessedAt: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** The meta of a record that is not there, as the answer to a delete shows it. */
+export const NO_META: Meta = { index: 0, ttlNs: 0n, accessedAt: 0, createdAt: 0, updatedAt: 0 };
+
+/** The member that served a request: its id and its address. */
+export interface NodeRef {
+  readonly id: string;
+  readonly addr: string;
+}
+
+/** The request was served; `value` is there for all but a delete. */
+export interface Served<Value extends ByteRange = ByteRange> {
+  readonly status: 'ok';
+  readonly node: NodeRef;
+  readonly meta: Meta;
+  readonly value: Value | undefined;
+}
+
+/** The record is still the version that the client has (`ifNoneMatch` of a load). */
+interface Unchanged {
+  readonly status: 'unchanged';
+  readonly node: NodeRef;
+  readonly meta: Meta;
+}
+
+/**
+ * The answer to a request, on loan: its `value` may lie in memory that the next request writes to.
+ * Read it before anything else happens, or {@link keep} it.
+ */
+export type Reply = Served | Unchanged | Failure;
+
+/** An answer whose bytes stay. A promise carries no other: much may be served until it is settled. */
+export type KeptReply = Served<KeptBytes> | Unchanged | Failure;
+
+/** The one way from a reply on loan to one that stays: copies the value. */
+export function keep(reply: Reply): KeptReply {
+  if (reply.status !== 'ok') return reply;
+  const { node, meta, value } = reply;
+  if (value === undefined) return { status: 'ok', node, meta, value };
+  const bytes = Buffer.from(value.bytes.subarray(value.start, value.end));
+  return { status: 'ok', node, meta, value: asKept({ bytes, start: 0, end: bytes.length }) };
+}
+
+/** Vouches that nobody will write to these bytes again, as is true of what a socket has delivered. */
+export function asKept(range: ByteRange): KeptBytes {
+  return range as KeptBytes;
+}

@@ -1,0 +1,249 @@
+/** Records as blocks of memory: where each field of a record lies, and how to read and write it. */
+
+import type { Key } from '../../base/key.ts';
+import { deadlineOf } from '../../record/expiry.ts';
+import type { Meta, ByteRange } from '../../record/reply.ts';
+import type { PackedKey } from '../keys/packed-key.ts';
+import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
+
+// A record is a header, the bytes of the key and the bytes of the value:
+//
+//   word 0   size in words (u32) · index (u32)
+//   word 1   bytes of the value (u32) · bytes of the key, partition and flags (u32)
+//   word 2   created (f64)
+//   word 3   updated (f64)
+//   word 4   accessed (f64)
+//   word 5   time to live (u64) ............................ only in a record that expires
+//   word 6   the links of its list in the expiry wheel ..... only in a record that expires
+//
+// Times are microseconds since the Unix epoch, the time to live is nanoseconds. Numbers are
+// little-endian, as on every machine that Node.js is at home on.
+
+const INDEX_U32 = 1;
+const VALUE_BYTES_U32 = 2;
+const SHAPE_U32 = 3;
+const CREATED_F64 = 2;
+const UPDATED_F64 = 3;
+const ACCESSED_F64 = 4;
+const TTL_U64 = 5;
+const TTL_LOW_U32 = 10;
+const PREVIOUS_U32 = 12;
+const NEXT_U32 = 13;
+
+const HEADER_WORDS = 5;
+const EXPIRING_HEADER_WORDS = 7;
+
+// The shape: 13 bits of key length, 16 of partition, and two flags.
+const KEY_BYTES_MASK = 0x1fff;
+const PARTITION_SHIFT = 13;
+const PARTITION_MASK = 0xffff;
+const EXPIRES = 1 << 29;
+const DEAD = 1 << 30;
+
+/** The record at an address, read and written in place. */
+export class Records {
+  readonly #arena: Arena;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Writes a new record; 0 if there is no memory for it. */
+  create(key: PackedKey, partition: number, value: ByteRange, meta: Meta): BlockAddress {
+    const expires = meta.ttlNs !== 0n;
+    const address = this.#arena.allocate(recordWords(key.length, valueBytes(value), expires));
+    if (address === 0) return 0;
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    const shape = key.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
+    segment.u32[at * 2 + SHAPE_U32] = shape;
+    segment.f64[at + CREATED_F64] = meta.createdAt;
+    segment.f64[at + ACCESSED_F64] = meta.accessedAt;
+    key.write(segment.u32, keyStartOf(at, shape) >>> 2);
+    writeValue(segment, at, value, meta);
+    return address;
+  }
+
+  /**
+   * Writes a new value over the old one, if it fits without wasting half of the block.
+   *
+   * @returns whether it did; if not, nothing has changed.
+   */
+  overwrite(address: BlockAddress, value: ByteRange, meta: Meta): boolean {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    const shape = shapeOf(segment, at);
+    const expires = meta.ttlNs !== 0n;
+    if (expires !== ((shape & EXPIRES) !== 0)) return false;
+    const needed = recordWords(shape & KEY_BYTES_MASK, valueBytes(value), expires);
+    const size = segment.u32[at * 2] as number;
+    if (needed > size || needed * 2 < size) return false;
+    writeValue(segment, at, value, meta);
+    return true;
+  }
+
+  /** Copies a record to a new block, as it is; 0 if there is no memory for it. */
+  copy(from: BlockAddress): BlockAddress {
+    const source = this.#arena.segmentOf(from);
+    const start = offsetOf(from);
+    const words = source.u32[start * 2] as number;
+    const address = this.#arena.allocate(words, true);
+    if (address === 0) return 0;
+    const target = this.#arena.segmentOf(address);
+    target.f64.set(source.f64.subarray(start, start + words), offsetOf(address));
+    return address;
+  }
+
+  /** Frees the block of a record. */
+  free(address: BlockAddress): void {
+    const segment = this.#arena.segmentOf(address);
+    const shapeAt = offsetOf(address) * 2 + SHAPE_U32;
+    segment.u32[shapeAt] = (segment.u32[shapeAt] as number) | DEAD;
+    this.#arena.free(address);
+  }
+
+  isDead(address: BlockAddress): boolean {
+    return (this.#shape(address) & DEAD) !== 0;
+  }
+
+  expires(address: BlockAddress): boolean {
+    return (this.#shape(address) & EXPIRES) !== 0;
+  }
+
+  partition(address: BlockAddress): number {
+    return (this.#shape(address) >>> PARTITION_SHIFT) & PARTITION_MASK;
+  }
+
+  sizeWords(address: BlockAddress): number {
+    return this.#arena.segmentOf(address).u32[offsetOf(address) * 2] as number;
+  }
+
+  /** Bytes of the key and of the value. */
+  lengths(address: BlockAddress): [keyBytes: number, valueBytes: number] {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    return [shapeOf(segment, at) & KEY_BYTES_MASK, segment.u32[at * 2 + VALUE_BYTES_U32] as number];
+  }
+
+  key(address: BlockAddress): Key {
+    const { bytes } = this.#arena.segmentOf(address);
+    const shape = this.#shape(address);
+    const start = keyStartOf(offsetOf(address), shape);
+    return bytes.toString('latin1', start, start + (shape & KEY_BYTES_MASK)) as Key;
+  }
+
+  /** The key, in `to`. */
+  readKey(address: BlockAddress, to: PackedKey): PackedKey {
+    const { u32 } = this.#arena.segmentOf(address);
+    const shape = this.#shape(address);
+    return to.read(u32, keyStartOf(offsetOf(address), shape) >>> 2, shape & KEY_BYTES_MASK);
+  }
+
+  hasKey(address: BlockAddress, key: PackedKey): boolean {
+    const { u32 } = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    const shape = u32[at * 2 + SHAPE_U32] as number;
+    return (shape & KEY_BYTES_MASK) === key.length && key.isAt(u32, keyStartOf(at, shape) >>> 2);
+  }
+
+  /** The value where it lies: whatever is done next may move or free it. */
+  value(address: BlockAddress): ByteRange {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    const shape = shapeOf(segment, at);
+    const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
+    const length = segment.u32[at * 2 + VALUE_BYTES_U32] as number;
+    return { bytes: segment.bytes, start, end: start + length };
+  }
+
+  meta(address: BlockAddress): Meta {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    return {
+      index: segment.u32[at * 2 + INDEX_U32] as number,
+      ttlNs: shapeOf(segment, at) & EXPIRES ? (segment.u64[at + TTL_U64] as bigint) : 0n,
+      accessedAt: segment.f64[at + ACCESSED_F64] as number,
+      createdAt: segment.f64[at + CREATED_F64] as number,
+      updatedAt: segment.f64[at + UPDATED_F64] as number,
+    };
+  }
+
+  /** When the record expires; `Infinity` for one that stays. */
+  deadline(address: BlockAddress): number {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    if ((shapeOf(segment, at) & EXPIRES) === 0) return Infinity;
+    const low = segment.u32[at * 2 + TTL_LOW_U32] as number;
+    const high = segment.u32[at * 2 + TTL_LOW_U32 + 1] as number;
+    return deadlineOf(segment.f64[at + UPDATED_F64] as number, high * 2 ** 32 + low);
+  }
+
+  touch(address: BlockAddress, now: number): void {
+    this.#arena.segmentOf(address).f64[offsetOf(address) + ACCESSED_F64] = now;
+  }
+
+  /** When the record was last stored or read. */
+  lastUse(address: BlockAddress): number {
+    const { f64 } = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    return Math.max(f64[at + UPDATED_F64] as number, f64[at + ACCESSED_F64] as number);
+  }
+
+  /** The record before this one in its list of the expiry wheel; 0 for the first. */
+  previous(address: BlockAddress): BlockAddress {
+    return this.#link(address, PREVIOUS_U32);
+  }
+
+  /** The record after this one in its list of the expiry wheel; 0 for the last. */
+  next(address: BlockAddress): BlockAddress {
+    return this.#link(address, NEXT_U32);
+  }
+
+  setPrevious(address: BlockAddress, previous: BlockAddress): void {
+    this.#arena.segmentOf(address).u32[offsetOf(address) * 2 + PREVIOUS_U32] = previous;
+  }
+
+  setNext(address: BlockAddress, next: BlockAddress): void {
+    this.#arena.segmentOf(address).u32[offsetOf(address) * 2 + NEXT_U32] = next;
+  }
+
+  #link(address: BlockAddress, field: number): BlockAddress {
+    return this.#arena.segmentOf(address).u32[offsetOf(address) * 2 + field] as number;
+  }
+
+  #shape(address: BlockAddress): number {
+    return shapeOf(this.#arena.segmentOf(address), offsetOf(address));
+  }
+}
+
+/** The size of a record's block. */
+export function recordWords(keyBytes: number, valueSize: number, expires: boolean): number {
+  return headerWords(expires) + Math.ceil((keyBytes + valueSize) / WORD_BYTES);
+}
+
+function headerWords(expires: boolean): number {
+  return expires ? EXPIRING_HEADER_WORDS : HEADER_WORDS;
+}
+
+function valueBytes(value: ByteRange): number {
+  return value.end - value.start;
+}
+
+function shapeOf(segment: Segment, at: number): number {
+  return segment.u32[at * 2 + SHAPE_U32] as number;
+}
+
+function keyStartOf(at: number, shape: number): number {
+  return (at + headerWords((shape & EXPIRES) !== 0)) * WORD_BYTES;
+}
+
+/** Writes what every store changes. */
+function writeValue(segment: Segment, at: number, value: ByteRange, meta: Meta): void {
+  const shape = shapeOf(segment, at);
+  segment.u32[at * 2 + INDEX_U32] = meta.index;
+  segment.u32[at * 2 + VALUE_BYTES_U32] = valueBytes(value);
+  segment.f64[at + UPDATED_F64] = meta.updatedAt;
+  if (shape & EXPIRES) segment.u64[at + TTL_U64] = meta.ttlNs;
+  const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
+  value.bytes.copy(segment.bytes, start, value.start, value.end);
+}
