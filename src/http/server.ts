@@ -9,7 +9,6 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from '../api/answer.ts';
@@ -27,6 +26,7 @@ import {
   REQUEST_TIMEOUT_MS,
 } from '../base/limits.ts';
 import type { Address } from '../net/address.ts';
+import { listen } from '../net/listen.ts';
 import { clientTls, type TlsMaterial } from '../net/tls.ts';
 import { oneByOne } from './pipeline.ts';
 
@@ -100,11 +100,8 @@ export class HttpServer {
   }
 
   /** Starts to listen; returns the address, with the port that the system chose for port 0. */
-  async listen(address: Address): Promise<Address> {
-    // Without a host Node listens on every interface, IPv4 and IPv6.
-    this.#server.listen({ port: address.port, ...(address.host && { host: address.host }) });
-    await once(this.#server, 'listening');
-    return { host: address.host, port: (this.#server.address() as AddressInfo).port };
+  listen(address: Address): Promise<Address> {
+    return listen(this.#server, address);
   }
 
   /** Uses other certificates from the next connection on. */

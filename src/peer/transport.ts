@@ -1,11 +1,11 @@
 /** The transport between peers: TCP or, when the node has a certificate, mutual TLS. */
 
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 
 import { DIAL_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../base/limits.ts';
 import { parseAddress, type Address } from '../net/address.ts';
+import { listen } from '../net/listen.ts';
 import { describeNetworkError } from '../net/network-error.ts';
 import { peerTls, refusePeer, type TlsMaterial } from '../net/tls.ts';
 
@@ -77,7 +77,7 @@ export class Transport {
    * Takes the address; returns it with the port that the system chose for port 0. Whoever connects
    * before {@link Transport.accept} is sent away.
    */
-  async listen(address: Address): Promise<Address> {
+  listen(address: Address): Promise<Address> {
     const material = this.#material;
     this.#server =
       material === undefined
@@ -91,9 +91,7 @@ export class Transport {
           });
     this.#server.maxConnections = PEER_CONNECTIONS_MAX;
     this.#server.on('connection', this.#turnAway);
-    this.#server.listen({ port: address.port, ...(address.host && { host: address.host }) });
-    await once(this.#server, 'listening');
-    return { host: address.host, port: (this.#server.address() as AddressInfo).port };
+    return listen(this.#server, address);
   }
 
   /** Hands those who connect from now on to `user`. */
