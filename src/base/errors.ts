@@ -28,6 +28,7 @@ const FAILURES = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Only application/json is understood' },
   EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request line and headers are too large' },
+  CLIENT_GONE: { status: 499, title: 'The client did not wait for the answer' },
   INTERNAL_ERROR: { status: 500, title: 'The node failed to serve the request' },
   OVERLOADED: { status: 503, title: 'The node has too much to do', retryAfterSeconds: 1 },
   NOT_READY: { status: 503, title: 'The node is not a member yet', retryAfterSeconds: 1 },

@@ -15,6 +15,9 @@ export const BODY_OVERHEAD_BYTES_MAX = 64 * KIB;
 /** Deepest nesting of arrays and objects in a body; checked before anything parses it. */
 export const NESTING_MAX = 512;
 
+/** Work of one kind that waits for its share of the loop's time; past it new work is refused. */
+export const LONG_WORK_MAX = 1024;
+
 /** Bodies that are being received at one time, all clients together; past it new ones are refused. */
 export const BODIES_IN_FLIGHT_BYTES_MAX = 256 * MIB;
 
