@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../base/limits.ts';
-import { Link, type LinkOwner, type NotMine } from '../peer/link.ts';
+import type { Timers } from '../base/timers.ts';
+import type { NotMine, PeerEvent, PeerHost } from '../peer/host.ts';
 import {
   judge,
   PROTOCOL,
@@ -12,7 +13,7 @@ import {
   type NodeState,
   type TopologyFacts,
 } from '../peer/messages.ts';
-import { PeerServer, type PeerService } from '../peer/session.ts';
+import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import type { Lister } from '../record/lister.ts';
@@ -37,6 +38,9 @@ export interface ClusterOptions {
   readonly store: LocalEngine & Lister;
   /** Listening already. */
   readonly transport: Transport;
+  readonly timers: Timers;
+  /** From 0 to less than 1. */
+  readonly random: () => number;
   readonly log: Logger;
 }
 
@@ -49,17 +53,16 @@ interface MemberView extends Member {
   readonly epoch: number;
 }
 
-export class Cluster implements Engine, LinkOwner, PeerService {
+export class Cluster implements Engine, PeerHost {
   readonly lister: Lister;
   readonly #options: ClusterOptions;
   readonly #log: Logger;
   readonly #news: News;
   readonly #self: string;
   readonly #router: Router;
-  readonly #server: PeerServer;
-  readonly #links = new Map<string, Link>();
+  readonly #peers: Peers;
   /** The last life that was seen of each peer. */
-  readonly #peers = new Map<string, Hello>();
+  readonly #lives = new Map<string, Hello>();
   readonly #forming: Forming;
   #client = '';
   #topology: Topology | undefined;
@@ -76,7 +79,8 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     this.#self = options.self.addr;
     this.lister = options.store;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
-    this.#server = new PeerServer(options.transport, this);
+    const { transport, timers } = options;
+    this.#peers = new Peers({ host: this, transport, timers });
     this.#forming = new Forming(this.#self, options.join);
   }
 
@@ -91,15 +95,14 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     return new Promise((resolve, reject) => {
       this.#onFormed = resolve;
       this.#onFailed = reject;
-      this.#server.start();
+      this.#peers.start();
       this.#advance();
     });
   }
 
   /** Closes all links. */
   close(): void {
-    this.#server.close();
-    for (const link of this.#links.values()) link.close();
+    this.#peers.close();
   }
 
   serve(request: Request): Reply | Promise<KeptReply> {
@@ -126,7 +129,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     for (const address of query.scope === 'node' ? [this.#self] : members) {
       listers.set(
         address,
-        address === this.#self ? this.#options.store : this.#links.get(address)!,
+        address === this.#self ? this.#options.store : this.#peers.link(address)!,
       );
     }
     return listMembers(listers, query);
@@ -147,46 +150,69 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     };
   }
 
-  welcome(link: Link, peer: Hello): string | undefined {
-    const refusal = this.#judge(link.address, peer);
+  admit(peer: Hello, dialled: string | undefined): string | undefined {
+    const refusal = this.#judge(dialled ?? peer.address, peer);
     if (refusal !== undefined) return refusal;
+    if (dialled !== undefined) return this.#onFound(dialled, peer);
+    if (peer.id === this.#options.self.id) return undefined;
+    this.#onState(peer, peer.state);
+    this.#peers.link(peer.address)?.dial();
+    return undefined;
+  }
+
+  on(event: PeerEvent): void {
+    switch (event.kind) {
+      case 'up':
+        return this.#onUp(event.dialled, event.peer);
+      case 'down':
+        return this.#onDown(event.dialled, event.reason, event.attempt);
+      case 'state':
+        return this.#onState(event.peer, event.state);
+      case 'left':
+        return this.#news.tell(event.peer.address, event.reason, 'a peer has left the peer port');
+      case 'stranger': {
+        const text = 'somebody was turned away at the peer port';
+        return this.#news.tell(event.remote, event.reason, text);
+      }
+    }
+  }
+
+  redialDelayMs(attempt: number): number {
+    const isJoining = this.#topology === undefined && !this.#hasContact;
+    if (isJoining) return Math.min(1000 * 2 ** (attempt - 1), JOIN_WAIT_MAX_MS);
+    return Math.min(50 * 2 ** (attempt - 1), REDIAL_MAX_MS) * (0.5 + this.#options.random() / 2);
+  }
+
+  /** At the address `dialled` there is the node `peer`. */
+  #onFound(dialled: string, peer: Hello): string | undefined {
     if (this.#topology === undefined) {
-      this.#forming.found(link.address, peer.address);
+      this.#forming.found(dialled, peer.address);
       // A host name has led to a node with another name: the link goes to that.
-      if (peer.address !== link.address) this.#advance();
-    } else if (peer.address !== link.address) {
-      return `it is ${peer.address}, and not ${link.address}`;
+      if (peer.address !== dialled) this.#advance();
+    } else if (peer.address !== dialled) {
+      return `it is ${peer.address}, and not ${dialled}`;
     }
     return undefined;
   }
 
-  admit(peer: Hello): string | undefined {
-    const refusal = this.#judge(peer.address, peer);
-    if (refusal !== undefined || peer.id === this.#options.self.id) return refusal;
-    this.onPeerState(peer, peer.state);
-    this.#links.get(peer.address)?.dial();
-    return undefined;
-  }
-
-  onUp(link: Link, peer: Hello): void {
+  #onUp(dialled: string, peer: Hello): void {
     this.#meet(peer);
     this.#hasContact = true;
     // Those that wait for long to be tried again are worth a try now.
-    for (const other of this.#links.values()) other.dial();
-    link.sendState(this.#state());
+    this.#peers.redial();
+    this.#peers.link(dialled)?.sendState(this.#state());
     this.#forming.linked(peer.address, peer.id);
-    this.onPeerState(peer, peer.state);
+    this.#onState(peer, peer.state);
   }
 
-  onPeerState({ address, id }: Hello, state: NodeState): void {
+  #onState({ address, id }: Hello, state: NodeState): void {
     if (state.topology !== null) this.#consider(state.topology);
     if (this.#topology !== undefined) return;
     this.#forming.reported(address, id, state);
     this.#advance();
   }
 
-  onDown(link: Link, reason: string, attempt: number): void {
-    const { address } = link;
+  #onDown(address: string, reason: string, attempt: number): void {
     this.#forming.lost(address);
     const { join, joinRetries } = this.#options;
     const isJoining = this.#topology === undefined && !this.#hasContact;
@@ -197,20 +223,6 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     } else {
       this.#news.tell(address, reason, 'a peer is down');
     }
-  }
-
-  onStranger(remote: string, reason: string): void {
-    this.#news.tell(remote, reason, 'somebody was turned away at the peer port');
-  }
-
-  onPeerGone(peer: string, reason: string): void {
-    this.#news.tell(peer, reason, 'a peer has left the peer port');
-  }
-
-  redialDelayMs(attempt: number): number {
-    const isJoining = this.#topology === undefined && !this.#hasContact;
-    if (isJoining) return Math.min(1000 * 2 ** (attempt - 1), JOIN_WAIT_MAX_MS);
-    return Math.min(50 * 2 ** (attempt - 1), REDIAL_MAX_MS) * (0.5 + Math.random() / 2);
   }
 
   /** Why a node is refused, undefined if it is not. What is refused may end this node instead. */
@@ -226,8 +238,8 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   /** Notes which life of a peer is there now. */
   #meet(peer: Hello): void {
     const { address, id } = peer;
-    const before = this.#peers.get(address);
-    this.#peers.set(address, peer);
+    const before = this.#lives.get(address);
+    this.#lives.set(address, peer);
     if (before === undefined || before.id === id) {
       this.#log.info({ peer: address, id }, 'a peer is up');
     } else {
@@ -252,7 +264,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   /** Forming, one step: dials who has been heard of, tells what is known, declares what is certain. */
   #advance(): void {
     if (this.#topology !== undefined) return;
-    this.#linkTo(this.#forming.targets());
+    this.#peers.linkTo(this.#forming.targets());
     const members = this.#forming.declarable();
     if (members !== undefined) {
       this.#adopt({ clusterId: randomUUID(), epoch: 1, members });
@@ -264,27 +276,12 @@ export class Cluster implements Engine, LinkOwner, PeerService {
   #adopt(facts: TopologyFacts): void {
     const topology = new Topology(facts, this.#options.partitions);
     this.#topology = topology;
-    this.#linkTo(topology.members.filter((address) => address !== this.#self));
-    const remotes = topology.members.map((address) => this.#links.get(address) ?? null);
+    this.#peers.linkTo(topology.members.filter((address) => address !== this.#self));
+    const remotes = topology.members.map((address) => this.#peers.link(address) ?? null);
     this.#router.adopt({ topology, remotes });
     this.#log.info(facts, 'this node is a member');
     this.#publish();
     this.#onFormed();
-  }
-
-  /** Has a link to each of these addresses and to no other. */
-  #linkTo(addresses: readonly string[]): void {
-    for (const [address, link] of this.#links) {
-      if (addresses.includes(address)) continue;
-      this.#links.delete(address);
-      link.close();
-    }
-    for (const address of addresses) {
-      if (this.#links.has(address)) continue;
-      const link = new Link(address, this, this.#options.transport);
-      this.#links.set(address, link);
-      link.dial();
-    }
   }
 
   #state(): NodeState {
@@ -300,7 +297,7 @@ export class Cluster implements Engine, LinkOwner, PeerService {
     const text = JSON.stringify([state, this.#forming.missing()]);
     if (text === this.#lastState) return;
     this.#lastState = text;
-    for (const link of this.#links.values()) link.sendState(state);
+    this.#peers.tell(state);
     if (this.#topology === undefined) {
       const facts = { known: state.known, missing: this.#forming.missing() };
       this.#log.info(facts, 'the cluster is forming');
@@ -316,8 +313,8 @@ export class Cluster implements Engine, LinkOwner, PeerService {
       const { id } = this.#options.self;
       return { id, addr, client: this.#client, state: 'self', partitions, epoch };
     }
-    const peer = this.#peers.get(addr);
-    const state = this.#links.get(addr)?.status.kind === 'up' ? 'up' : 'down';
+    const peer = this.#lives.get(addr);
+    const state = this.#peers.link(addr)?.status.kind === 'up' ? 'up' : 'down';
     return { id: peer?.id ?? null, addr, client: peer?.client ?? null, state, partitions, epoch };
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { failure } from '../base/errors.ts';
 import { keyFromText, type Key } from '../base/key.ts';
-import type { NotMine } from '../peer/link.ts';
+import type { NotMine } from '../peer/host.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import { Router, type RemoteEngine } from './router.ts';

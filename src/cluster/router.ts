@@ -2,7 +2,7 @@
 
 import { failure } from '../base/errors.ts';
 import { HOPS_MAX } from '../base/limits.ts';
-import type { NotMine } from '../peer/link.ts';
+import type { NotMine } from '../peer/host.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Topology } from './topology.ts';

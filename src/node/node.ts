@@ -4,12 +4,13 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { Api } from '../api/api.ts';
 import { systemClock } from '../base/clock.ts';
+import { systemTimers } from '../base/timers.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
-import { Transport } from '../peer/transport.ts';
+import { SocketTransport } from '../peer/socket-transport.ts';
 import type { NodeRef } from '../record/reply.ts';
 import { Store } from '../store/store.ts';
 import type { Config } from './config.ts';
@@ -19,7 +20,7 @@ import { Maintenance } from './maintenance.ts';
 
 /** What a node consists of. */
 interface Parts {
-  readonly transport: Transport;
+  readonly transport: SocketTransport;
   readonly cluster: Cluster;
   readonly http: HttpServer;
   readonly maintenance: Maintenance;
@@ -48,7 +49,7 @@ export class Node {
   static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
     checkReachable(config);
     const tls = readTls(config);
-    const transport = new Transport(tls);
+    const transport = new SocketTransport(tls, systemTimers);
     const server = await listen(transport, 'server-addr', config);
     const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
     const parts = assemble({ config, log, checks, tls, transport, self });
@@ -99,9 +100,12 @@ interface Plan {
   readonly log: Log;
   readonly checks: boolean;
   readonly tls: TlsMaterial | undefined;
-  readonly transport: Transport;
+  readonly transport: SocketTransport;
   readonly self: NodeRef;
 }
+
+/** A random number from 0 to less than 1. */
+const random = (): number => randomInt(2 ** 32) / 2 ** 32;
 
 function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
   const store = new Store({
@@ -110,7 +114,7 @@ function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
     partitions: config['num-partitions'],
     maxMemoryBytes: config['max-memory'],
     eviction: config.eviction,
-    random: () => randomInt(2 ** 32) / 2 ** 32,
+    random,
   });
   const cluster = new Cluster({
     self,
@@ -120,6 +124,8 @@ function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
     startedAt: systemClock(),
     store,
     transport,
+    timers: systemTimers,
+    random,
     log,
   });
   const api = new Api({

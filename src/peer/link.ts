@@ -1,6 +1,4 @@
-/** A link: this node's own connection to one peer, over which it sends requests there. */
-
-import type { Socket } from 'node:net';
+/** A link: this node's own channel to one peer, over which it sends requests there. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import {
@@ -9,48 +7,30 @@ import {
   PEER_UNSENT_BYTES_MAX,
   REQUEST_BEATS_MAX,
 } from '../base/limits.ts';
+import type { Cancel, Timers } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
-import { Connection, type ConnectionUser } from './connection.ts';
+import { Channel, type ChannelUser } from './channel.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
-import {
-  parseHello,
-  parseState,
-  parseTopology,
-  type Hello,
-  type NodeState,
-  type TopologyFacts,
-} from './messages.ts';
+import type { NotMine, PeerHost } from './host.ts';
+import { parseHello, parseState, parseTopology, type Hello, type NodeState } from './messages.ts';
 import { readPage, writePageQuery, type KeyPage, type PageQuery } from './page.ts';
-import type { Transport } from './transport.ts';
+import type { NoPipe, Pipe, Transport } from './transport.ts';
 import { readReply, requestBytesMax, writeRequest } from './wire.ts';
 
 /** How a link is. */
 export type Status =
   /** Not up, and why; being dialled, or waiting to be dialled again. */
   | { readonly kind: 'down'; readonly reason: string }
-  | { readonly kind: 'up'; readonly connection: Connection; readonly peer: Hello }
+  | { readonly kind: 'up'; readonly channel: Channel; readonly peer: Hello }
   | { readonly kind: 'closed' };
 
-/** The answer of a node that is not the owner of the key: the topology that it goes by. */
-export interface NotMine {
-  readonly status: 'not-mine';
-  readonly topology: TopologyFacts;
-}
-
-/** Whoever has links. */
-export interface LinkOwner {
-  /** What this node says first. */
-  hello(): Hello;
-  /** Decides on what the node at the other end said first; a text refuses it. */
-  welcome(link: Link, hello: Hello): string | undefined;
-  onUp(link: Link, peer: Hello): void;
-  /** A link that was up is down, or an attempt to get it up, the `attempt`th in a row, has failed. */
-  onDown(link: Link, reason: string, attempt: number): void;
-  onPeerState(peer: Hello, state: NodeState): void;
-  /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
-  redialDelayMs(attempt: number): number;
+/** What links are made with. */
+export interface LinkOptions {
+  readonly host: PeerHost;
+  readonly transport: Transport;
+  readonly timers: Timers;
 }
 
 interface Waiting {
@@ -64,21 +44,22 @@ interface Waiting {
 export class Link {
   /** The address that is dialled. */
   readonly address: string;
-  readonly #owner: LinkOwner;
-  readonly #transport: Transport;
+  readonly #options: LinkOptions;
+  readonly #host: PeerHost;
   #status: Status = { kind: 'down', reason: 'not dialled yet' };
-  #dialling: Socket | Connection | undefined;
-  #redial: NodeJS.Timeout | undefined;
+  /** A pipe that is being dialled, or a channel over it whose other end has not said hello. */
+  #dialling: Cancel | Channel | undefined;
+  #stopRedial: Cancel | undefined;
   #attempt = 0;
   /** By number, and so in the order in which they were sent. */
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #beat = 0;
 
-  constructor(address: string, owner: LinkOwner, transport: Transport) {
+  constructor(address: string, options: LinkOptions) {
     this.address = address;
-    this.#owner = owner;
-    this.#transport = transport;
+    this.#options = options;
+    this.#host = options.host;
   }
 
   get status(): Status {
@@ -88,11 +69,10 @@ export class Link {
   /** Dials now, unless the link is up, being dialled, or closed. */
   dial(): void {
     if (this.#status.kind !== 'down' || this.#dialling !== undefined) return;
-    clearTimeout(this.#redial);
-    this.#dialling = this.#transport.dial(this.address, {
-      onSocket: (socket) => this.#greet(socket),
-      onFailure: (_, reason) => this.#onDown(reason),
-    });
+    this.#stopRedial?.();
+    this.#dialling = this.#options.transport.dial(this.address, (outcome) =>
+      this.#onDialled(outcome),
+    );
   }
 
   /** Closes the link for good. */
@@ -100,50 +80,50 @@ export class Link {
     const status = this.#status;
     if (status.kind === 'closed') return;
     this.#status = { kind: 'closed' };
-    clearTimeout(this.#redial);
-    if (status.kind === 'up') status.connection.close('this node is closing');
-    else if (this.#dialling instanceof Connection) this.#dialling.close('this node is closing');
-    else this.#dialling?.destroy();
+    this.#stopRedial?.();
+    if (status.kind === 'up') status.channel.close('this node is closing');
+    else if (this.#dialling instanceof Channel) this.#dialling.close('this node is closing');
+    else this.#dialling?.();
   }
 
   /** Tells the peer what this node knows now. */
   sendState(state: NodeState): void {
     if (this.#status.kind !== 'up') return;
-    this.#status.connection.sendText('state', 0, JSON.stringify(state));
+    this.#status.channel.sendText('state', 0, JSON.stringify(state));
   }
 
   /** Has the peer serve a request. */
   serve(request: Request): Promise<KeptReply | NotMine> {
-    const connection = this.#usable();
-    if ('status' in connection) return Promise.resolve(connection);
+    const channel = this.#usable();
+    if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
       const id = this.#expect({
         answer: (frame, peer) => resolve(readAnswer(frame, peer)),
         fail: (reason) => resolve(lost(request.action, this.address, reason)),
         beat: this.#beat,
       });
-      writeRequest(connection.beginFrame('request', id, requestBytesMax(request)), request);
-      connection.endFrame();
+      writeRequest(channel.beginFrame('request', id, requestBytesMax(request)), request);
+      channel.endFrame();
     });
   }
 
   /** Has the peer list some of its keys. */
   list(query: PageQuery): Promise<KeyPage | Failure> {
-    const connection = this.#usable();
-    if ('status' in connection) return Promise.resolve(connection);
+    const channel = this.#usable();
+    if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
       const id = this.#expect({
         answer: (frame, peer) => resolve(readListAnswer(frame, peer)),
         fail: (reason) => resolve(unavailable(this.address, reason)),
         beat: this.#beat,
       });
-      writePageQuery(connection.beginFrame('listRequest', id, 2 * KEY_BYTES_MAX + 16), query);
-      connection.endFrame();
+      writePageQuery(channel.beginFrame('listRequest', id, 2 * KEY_BYTES_MAX + 16), query);
+      channel.endFrame();
     });
   }
 
-  /** The connection, or why no request can go over it now. */
-  #usable(): Connection | Failure {
+  /** The channel, or why no request can go over it now. */
+  #usable(): Channel | Failure {
     const status = this.#status;
     if (status.kind !== 'up') {
       return unavailable(
@@ -151,14 +131,11 @@ export class Link {
         status.kind === 'down' ? status.reason : 'the link is closed',
       );
     }
-    const { connection } = status;
-    if (
-      this.#waiting.size >= PEER_REQUESTS_MAX ||
-      connection.unsentBytes >= PEER_UNSENT_BYTES_MAX
-    ) {
+    const { channel } = status;
+    if (this.#waiting.size >= PEER_REQUESTS_MAX || channel.unsentBytes >= PEER_UNSENT_BYTES_MAX) {
       return failure('OVERLOADED', `too many requests wait for the owner ${this.address}`);
     }
-    return connection;
+    return channel;
   }
 
   #expect(waiting: Waiting): number {
@@ -167,16 +144,21 @@ export class Link {
     return this.#lastId;
   }
 
-  #greet(socket: Socket): void {
-    const user: ConnectionUser = {
+  #onDialled(outcome: Pipe | NoPipe): void {
+    if ('reason' in outcome) this.#onDown(outcome.reason);
+    else this.#greet(outcome);
+  }
+
+  #greet(pipe: Pipe): void {
+    const user: ChannelUser = {
       onFrame: (frame) => this.#onFrame(frame),
       onBeat: () => this.#onBeat(),
       onClose: (reason) => this.#onDown(reason),
     };
     // Answers are always read: if both sides waited for the other to read, both would for ever.
-    const connection = new Connection(socket, user, Infinity);
-    this.#dialling = connection;
-    connection.sendText('hello', 0, JSON.stringify(this.#owner.hello()));
+    const channel = new Channel(pipe, user, this.#options.timers, Infinity);
+    this.#dialling = channel;
+    channel.sendText('hello', 0, JSON.stringify(this.#host.hello()));
   }
 
   #onFrame(frame: Frame): void {
@@ -186,7 +168,7 @@ export class Link {
       case 'state':
         return this.#onState(parseState(new FieldReader(frame).text()));
       case 'refusal':
-        return this.#closeConnection(`it refuses this node: ${new FieldReader(frame).text()}`);
+        return this.#closeChannel(`it refuses this node: ${new FieldReader(frame).text()}`);
       case 'reply':
       case 'notMine':
       case 'listReply':
@@ -199,21 +181,22 @@ export class Link {
   }
 
   #onHello(peer: Hello): void {
-    const connection = this.#dialling;
-    if (!(connection instanceof Connection)) throw new ProtocolError('a second hello');
-    const refusal = this.#owner.welcome(this, peer);
+    const channel = this.#dialling;
+    if (!(channel instanceof Channel)) throw new ProtocolError('a second hello');
+    const refusal = this.#host.admit(peer, this.address);
     // Who was dialled may have turned out to be this very node, and the link is then closed.
     if (this.#status.kind === 'closed') return;
-    if (refusal !== undefined) return connection.refuse(refusal);
-    connection.open();
+    if (refusal !== undefined) return channel.refuse(refusal);
+    channel.open();
     this.#dialling = undefined;
     this.#attempt = 0;
-    this.#status = { kind: 'up', connection, peer };
-    this.#owner.onUp(this, peer);
+    this.#status = { kind: 'up', channel, peer };
+    this.#host.on({ kind: 'up', dialled: this.address, peer });
   }
 
   #onState(state: NodeState): void {
-    if (this.#status.kind === 'up') this.#owner.onPeerState(this.#status.peer, state);
+    if (this.#status.kind !== 'up') return;
+    this.#host.on({ kind: 'state', peer: this.#status.peer, state });
   }
 
   #onAnswer(frame: Frame): void {
@@ -221,14 +204,14 @@ export class Link {
     // An answer after its deadline: its request has failed already.
     if (waiting === undefined || this.#status.kind !== 'up') return;
     const { id, address: addr } = this.#status.peer;
-    // In this order: if the answer makes no sense, the connection closes and the request fails.
+    // In this order: if the answer makes no sense, the channel closes and the request fails.
     waiting.answer(frame, { id, addr });
     this.#waiting.delete(frame.id);
   }
 
-  #closeConnection(reason: string): void {
-    if (this.#status.kind === 'up') this.#status.connection.close(reason);
-    else if (this.#dialling instanceof Connection) this.#dialling.close(reason);
+  #closeChannel(reason: string): void {
+    if (this.#status.kind === 'up') this.#status.channel.close(reason);
+    else if (this.#dialling instanceof Channel) this.#dialling.close(reason);
   }
 
   /** Gives up the requests that have waited too long; they stand in the order of their deadlines. */
@@ -248,8 +231,9 @@ export class Link {
     if (this.#status.kind === 'closed') return;
     this.#status = { kind: 'down', reason };
     this.#attempt++;
-    this.#redial = setTimeout(() => this.dial(), this.#owner.redialDelayMs(this.#attempt));
-    this.#owner.onDown(this, reason, this.#attempt);
+    const delayMs = this.#host.redialDelayMs(this.#attempt);
+    this.#stopRedial = this.#options.timers.after(delayMs, () => this.dial());
+    this.#host.on({ kind: 'down', dialled: this.address, reason, attempt: this.#attempt });
   }
 }
 

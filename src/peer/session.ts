@@ -1,91 +1,40 @@
-/** The peer port: what peers ask of this node, over the connections that they have made. */
-
-import type { Socket } from 'node:net';
+/** The peer port: what peers ask of this node, over the channels that they have opened. */
 
 import { failure } from '../base/errors.ts';
 import { PEER_LISTINGS_MAX, PEER_UNREAD_BYTES_MAX } from '../base/limits.ts';
-import type { Lister } from '../record/lister.ts';
-import type { Reply } from '../record/reply.ts';
-import type { Request } from '../record/request.ts';
-import { Connection, type ConnectionUser } from './connection.ts';
+import type { Timers } from '../base/timers.ts';
+import type { KeptReply, Reply } from '../record/reply.ts';
+import { Channel, type ChannelUser } from './channel.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
-import type { NotMine } from './link.ts';
-import { parseHello, parseState, type Hello, type NodeState } from './messages.ts';
+import type { NotMine, PeerHost } from './host.ts';
+import { parseHello, parseState, type Hello } from './messages.ts';
 import { collectPage, pageBytesMax, readPageQuery, writePage, type PageQuery } from './page.ts';
-import { remoteOf, type Transport } from './transport.ts';
+import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
 
-/** What is behind the peer port. */
-export interface PeerService {
-  /** What this node says first. */
-  hello(): Hello;
-  /** Decides on what a node that has dialled said first; a text refuses it. */
-  admit(peer: Hello): string | undefined;
-  /** A connection has ended on which nobody said hello. */
-  onStranger(remote: string, reason: string): void;
-  /** The connection has ended that a peer had made. */
-  onPeerGone(address: string, reason: string): void;
-  onPeerState(peer: Hello, state: NodeState): void;
-  /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
-  serveHere(request: Request): Reply | NotMine;
-  readonly lister: Lister;
-}
-
-export class PeerServer {
-  readonly #transport: Transport;
-  readonly #service: PeerService;
-  readonly #sessions = new Set<Session>();
-
-  constructor(transport: Transport, service: PeerService) {
-    this.#transport = transport;
-    this.#service = service;
-  }
-
-  /** Starts to serve those who connect. */
-  start(): void {
-    this.#transport.accept({
-      onSocket: (socket) => void this.#open(socket),
-      onStranger: (socket, reason) => this.#open(socket).refuse(reason),
-      onFailure: (remote, reason) => this.#service.onStranger(remote, reason),
-    });
-  }
-
-  #open(socket: Socket): Session {
-    const session = new Session(socket, this.#service, () => this.#sessions.delete(session));
-    this.#sessions.add(session);
-    return session;
-  }
-
-  /** Stops listening and closes all connections. */
-  close(): void {
-    this.#transport.close();
-    for (const session of this.#sessions) session.close();
-  }
-}
-
-/** One connection that was made to the peer port. */
-class Session implements ConnectionUser {
-  readonly #connection: Connection;
-  readonly #service: PeerService;
+/** One channel that was opened to the peer port. */
+export class Session implements ChannelUser {
+  readonly #channel: Channel;
+  readonly #host: PeerHost;
   readonly #onEnd: () => void;
   readonly #remote: string;
   #peer: Hello | undefined;
   #listings = 0;
 
-  constructor(socket: Socket, service: PeerService, onEnd: () => void) {
-    this.#remote = remoteOf(socket);
-    this.#service = service;
+  constructor(pipe: Pipe, host: PeerHost, timers: Timers, onEnd: () => void) {
+    this.#remote = pipe.remote;
+    this.#host = host;
     this.#onEnd = onEnd;
-    this.#connection = new Connection(socket, this, PEER_UNREAD_BYTES_MAX);
+    this.#channel = new Channel(pipe, this, timers, PEER_UNREAD_BYTES_MAX);
   }
 
   refuse(reason: string): void {
-    this.#connection.refuse(reason);
+    this.#channel.refuse(reason);
   }
 
   close(): void {
-    this.#connection.close('this node is closing');
+    this.#channel.close('this node is closing');
   }
 
   onFrame(frame: Frame): void {
@@ -93,9 +42,9 @@ class Session implements ConnectionUser {
       case 'hello':
         return this.#onHello(parseHello(new FieldReader(frame).text()));
       case 'state':
-        return this.#onState(parseState(new FieldReader(frame).text()));
+        return this.#onState(new FieldReader(frame).text());
       case 'refusal':
-        return this.#connection.close(`it refuses this node: ${new FieldReader(frame).text()}`);
+        return this.#channel.close(`it refuses this node: ${new FieldReader(frame).text()}`);
       case 'request':
         return this.#serve(frame);
       case 'listRequest':
@@ -112,39 +61,53 @@ class Session implements ConnectionUser {
 
   onClose(reason: string): void {
     this.#onEnd();
-    if (this.#peer === undefined) this.#service.onStranger(this.#remote, reason);
-    else this.#service.onPeerGone(this.#peer.address, reason);
+    const peer = this.#peer;
+    if (peer !== undefined) this.#host.on({ kind: 'left', peer, reason });
+    else this.#host.on({ kind: 'stranger', remote: this.#remote, reason });
   }
 
   #onHello(peer: Hello): void {
     if (this.#peer !== undefined) throw new ProtocolError('a second hello');
     this.#peer = peer;
-    const refusal = this.#service.admit(peer);
-    this.#connection.sendText('hello', 0, JSON.stringify(this.#service.hello()));
-    if (refusal !== undefined) return this.#connection.refuse(refusal);
-    this.#connection.open();
+    const refusal = this.#host.admit(peer, undefined);
+    this.#channel.sendText('hello', 0, JSON.stringify(this.#host.hello()));
+    if (refusal !== undefined) return this.#channel.refuse(refusal);
+    this.#channel.open();
   }
 
-  #onState(state: NodeState): void {
-    if (this.#peer !== undefined) this.#service.onPeerState(this.#peer, state);
+  #onState(text: string): void {
+    const state = parseState(text);
+    if (this.#peer !== undefined) this.#host.on({ kind: 'state', peer: this.#peer, state });
   }
 
-  /** Serves without a promise: all requests that came together are answered together. */
+  /** What is answered at once is: all requests that came together are then answered together. */
   #serve(frame: Frame): void {
     const from = new FieldReader(frame);
     const request = readRequest(from);
     from.done();
-    const reply = this.#service.serveHere(request);
+    const reply = this.#host.serveHere(request);
+    if (reply instanceof Promise) this.#answerLater(frame.id, reply);
+    else this.#answer(frame.id, reply);
+  }
+
+  #answerLater(id: number, reply: Promise<KeptReply>): void {
+    reply.then(
+      (kept) => this.#answer(id, kept),
+      (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
+    );
+  }
+
+  #answer(id: number, reply: Reply | NotMine): void {
     if (reply.status === 'not-mine') {
-      this.#connection.sendText('notMine', frame.id, JSON.stringify(reply.topology));
+      this.#channel.sendText('notMine', id, JSON.stringify(reply.topology));
     } else {
-      this.#sendReply(frame.id, reply);
+      this.#sendReply(id, reply);
     }
   }
 
   #sendReply(id: number, reply: Reply): void {
-    writeReply(this.#connection.beginFrame('reply', id, replyBytesMax(reply)), reply);
-    this.#connection.endFrame();
+    writeReply(this.#channel.beginFrame('reply', id, replyBytesMax(reply)), reply);
+    this.#channel.endFrame();
   }
 
   #list(frame: Frame): void {
@@ -154,13 +117,13 @@ class Session implements ConnectionUser {
     }
     this.#listings++;
     void this.#sendPage(frame.id, query)
-      .catch((error: unknown) => this.#connection.close(`a defect here: ${String(error)}`))
+      .catch((error: unknown) => this.#channel.close(`a defect here: ${String(error)}`))
       .finally(() => this.#listings--);
   }
 
   async #sendPage(id: number, query: PageQuery): Promise<void> {
-    const page = await collectPage(this.#service.lister, query);
-    writePage(this.#connection.beginFrame('listReply', id, pageBytesMax(page)), page);
-    this.#connection.endFrame();
+    const page = await collectPage(this.#host.lister, query);
+    writePage(this.#channel.beginFrame('listReply', id, pageBytesMax(page)), page);
+    this.#channel.endFrame();
   }
 }

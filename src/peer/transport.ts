@@ -1,127 +1,53 @@
-/** The transport between peers: TCP or, when the node has a certificate, mutual TLS. */
+/** What peers talk over: pipes, which one side dials and the other accepts. Sockets, outside of tests. */
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import * as tls from 'node:tls';
+import type { Cancel } from '../base/timers.ts';
 
-import { DIAL_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../base/limits.ts';
-import { parseAddress, type Address } from '../net/address.ts';
-import { listen } from '../net/listen.ts';
-import { describeNetworkError } from '../net/network-error.ts';
-import { peerTls, refusePeer, type TlsMaterial } from '../net/tls.ts';
-
-/** What comes of dialling. */
-export interface SocketUser {
-  /** There is a connection to a peer; what it says is still to be checked. */
-  onSocket(socket: Socket): void;
-  /** There is none to `remote`. */
-  onFailure(remote: string, reason: string): void;
+/** Bytes in both directions, each in order. */
+export interface Pipe {
+  /** Whom it leads to: the address that was dialled, the host of whoever has dialled. */
+  readonly remote: string;
+  /** Bytes that were written and have not left yet. */
+  readonly unsentBytes: number;
+  /** Has `user` told what happens from now on; called once. */
+  attach(user: PipeUser): void;
+  /** Sends buffers that nobody writes to again. */
+  write(buffers: readonly Buffer[]): void;
+  /** Lets what the other side sends wait there. */
+  pause(): void;
+  resume(): void;
+  /** Closes the pipe once what was written has been read. */
+  end(): void;
+  /** Closes the pipe at once. */
+  destroy(): void;
 }
 
-/** What comes of others dialling here. */
-export interface ServerUser extends SocketUser {
-  /** There is a connection to somebody who is no peer, and can be told so. */
-  onStranger(socket: Socket, reason: string): void;
+/** Whoever uses a pipe. */
+export interface PipeUser {
+  onBytes(chunk: Buffer): void;
+  /** Some of what was written has left. */
+  onSent(): void;
+  /** The pipe is closed; called at most once. */
+  onClose(reason: string): void;
 }
 
-export class Transport {
-  #material: TlsMaterial | undefined;
-  #server: Server | undefined;
-
-  constructor(material: TlsMaterial | undefined) {
-    this.#material = material;
-  }
-
-  /** Uses other certificates from the next connection on; those that are open stay. */
-  reload(material: TlsMaterial): void {
-    this.#material = material;
-    if (this.#server instanceof tls.Server) this.#server.setSecureContext(peerTls(material));
-  }
-
-  /** Dials `address`, in bounded time. To give up, destroy what this returns. */
-  dial(address: string, user: SocketUser): Socket {
-    const { host, port } = parseAddress(address)!;
-    const material = this.#material;
-    const socket =
-      material === undefined
-        ? connect({ host, port })
-        : tls.connect({
-            host,
-            port,
-            ...peerTls(material),
-            // Who is a peer is decided by `refusePeer`, and not by the host's name.
-            rejectUnauthorized: false,
-            checkServerIdentity: () => undefined,
-          });
-    let isDone = false;
-    const done = (reason?: string): void => {
-      if (isDone) return;
-      isDone = true;
-      clearTimeout(deadline);
-      socket.off('error', onError).off('close', onClose);
-      if (reason === undefined) return user.onSocket(socket);
-      // What it may still report is of no interest.
-      socket.on('error', () => {}).destroy();
-      user.onFailure(address, reason);
-    };
-    const onError = (error: Error): void => done(describeNetworkError(error));
-    const onClose = (): void => done('it closed the connection at once');
-    const deadline = setTimeout(() => done('nobody answers there'), DIAL_TIMEOUT_MS);
-    socket.on('error', onError).on('close', onClose);
-    socket.on(material === undefined ? 'connect' : 'secureConnect', () =>
-      done(material && refusePeer(socket as tls.TLSSocket, material)),
-    );
-    return socket;
-  }
-
-  /**
-   * Takes the address; returns it with the port that the system chose for port 0. Whoever connects
-   * before {@link Transport.accept} is sent away.
-   */
-  listen(address: Address): Promise<Address> {
-    const material = this.#material;
-    this.#server =
-      material === undefined
-        ? createServer()
-        : tls.createServer({
-            ...peerTls(material),
-            requestCert: true,
-            // Refused here with a reason instead of there with an alert.
-            rejectUnauthorized: false,
-            handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-          });
-    this.#server.maxConnections = PEER_CONNECTIONS_MAX;
-    this.#server.on('connection', this.#turnAway);
-    return listen(this.#server, address);
-  }
-
-  /** Hands those who connect from now on to `user`. */
-  accept(user: ServerUser): void {
-    const server = this.#server!.off('connection', this.#turnAway);
-    if (!(server instanceof tls.Server)) {
-      server.on('connection', (socket) => user.onSocket(socket));
-      return;
-    }
-    server.on('secureConnection', (socket) => {
-      const reason = refusePeer(socket, this.#material!);
-      if (reason === undefined) user.onSocket(socket);
-      else user.onStranger(socket, reason);
-    });
-    server.on('tlsClientError', (error, socket) => {
-      const remote = remoteOf(socket);
-      socket.on('error', () => {}).destroy();
-      user.onFailure(remote, describeNetworkError(error));
-    });
-  }
-
-  readonly #turnAway = (socket: Socket): void => void socket.on('error', () => {}).destroy();
-
-  /** Stops listening. */
-  close(): void {
-    this.#server?.close();
-  }
+/** Why there is no pipe to somebody. */
+export interface NoPipe {
+  readonly remote: string;
+  readonly reason: string;
 }
 
-/** The host of somebody who has not said who it is. */
-export function remoteOf({ remoteAddress = 'an unknown host' }: Socket): string {
-  return remoteAddress;
+/** Somebody who has dialled this node. */
+export interface Guest {
+  readonly pipe: Pipe;
+  /** Why that is no peer; it can be told so. */
+  readonly refusal: string | undefined;
+}
+
+export interface Transport {
+  /** Dials `address`, in bounded time; calls `done` once, unless it is called off. */
+  dial(address: string, done: (outcome: Pipe | NoPipe) => void): Cancel;
+  /** Hands whoever dials from now on to `onGuest`; those who dialled before are sent away. */
+  accept(onGuest: (guest: Guest | NoPipe) => void): void;
+  /** Accepts nobody any more. */
+  close(): void;
 }

@@ -128,7 +128,7 @@ test('a member that reads no answers is held back, then cut off, and costs a bou
   connection.socket.pause();
   const closed = closeOf(connection.socket);
   // A load of the key: action, length, key, two conditions that there are none.
-  const load = Buffer.from(`\0${String.fromCharCode(key!.length)}\0${key!}\xff\xff`, 'latin1');
+  const load = Buffer.from(`\x01${String.fromCharCode(key!.length)}\0${key!}\xff\xff`, 'latin1');
   for (let id = 0; id < 2000; id++) connection.send('request', id, load);
   const reason = 'it does not read its answers';
   await cluster.node(1).logged('a peer has left the peer port', { reason });

@@ -1,38 +1,38 @@
-/** A connection between two peers: frames in both directions, signs of life, bounded buffers. */
-
-import type { Socket } from 'node:net';
+/** A channel between two peers: frames in both directions, signs of life, bounded buffers. */
 
 import { BEAT_MS, DIAL_TIMEOUT_MS, HELLO_BEATS_MAX, SILENT_BEATS_MAX } from '../base/limits.ts';
-import { describeNetworkError } from '../net/network-error.ts';
+import type { Cancel, Timers } from '../base/timers.ts';
 import { FrameReader, FrameWriter, ProtocolError, type Frame, type FrameKind } from './frame.ts';
+import type { Pipe } from './transport.ts';
 
-/** The first bytes on a connection, in both directions; whoever sends others is no peer. */
+/** The first bytes on a channel, in both directions; whoever sends others is no peer. */
 const MAGIC = Buffer.from('memhashd');
 
-/** Whoever uses a connection. */
-export interface ConnectionUser {
+/** Whoever uses a channel. */
+export interface ChannelUser {
   /**
    * A frame has come.
    *
-   * @throws ProtocolError if the frame is not what it must be; that closes the connection.
+   * @throws ProtocolError if the frame is not what it must be; that closes the channel.
    */
   onFrame(frame: Frame): void;
   /** Time has gone on by one beat. */
   onBeat(): void;
-  /** The connection is closed; called once. */
+  /** The channel is closed; called once. */
   onClose(reason: string): void;
 }
 
-export class Connection {
-  readonly #socket: Socket;
-  readonly #user: ConnectionUser;
+export class Channel {
+  readonly #pipe: Pipe;
+  readonly #user: ChannelUser;
+  readonly #timers: Timers;
   readonly #unreadBytesMax: number;
   readonly #reader = new FrameReader();
   readonly #writer = new FrameWriter();
-  readonly #beat: NodeJS.Timeout;
+  readonly #stopBeats: Cancel;
   #phase: 'magic' | 'hello' | 'open' | 'closed' = 'magic';
   #magicBytes = 0;
-  /** Bytes in `#writer`, not yet handed to the socket. */
+  /** Bytes in `#writer`, not yet handed to the pipe. */
   #gatheredBytes = 0;
   #isFlushDue = false;
   #isReading = false;
@@ -41,28 +41,27 @@ export class Connection {
   #silentBeats = 0;
   #helloBeats = 0;
   #wasSilent = false;
+  /** Set while the peer is given time to read why it was refused. */
+  #giveUp: Cancel | undefined;
 
-  /**
-   * @param socket connected.
-   * @param unreadBytesMax once so many bytes wait for the peer to read them, nothing is read from it.
-   */
-  constructor(socket: Socket, user: ConnectionUser, unreadBytesMax: number) {
-    this.#socket = socket;
+  /** @param unreadBytesMax once so many bytes wait for the peer to read them, nothing is read from it. */
+  constructor(pipe: Pipe, user: ChannelUser, timers: Timers, unreadBytesMax: number) {
+    this.#pipe = pipe;
     this.#user = user;
+    this.#timers = timers;
     this.#unreadBytesMax = unreadBytesMax;
-    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
-    socket.setNoDelay(true);
-    socket
-      .on('data', (chunk: Buffer) => this.#onData(chunk))
-      .on('drain', () => this.#onDrain())
-      .on('error', (error) => this.#onEnd(describeNetworkError(error)))
-      .on('close', () => this.#onEnd('the other side closed the connection'));
-    socket.write(MAGIC);
+    this.#stopBeats = timers.every(BEAT_MS, () => this.#onBeat());
+    pipe.attach({
+      onBytes: (chunk) => this.#onBytes(chunk),
+      onSent: () => this.#onSent(),
+      onClose: (reason) => this.#onEnd(reason),
+    });
+    pipe.write([MAGIC]);
   }
 
   /** Bytes that wait for the peer to read them. */
   get unsentBytes(): number {
-    return this.#gatheredBytes + this.#socket.writableLength;
+    return this.#gatheredBytes + this.#pipe.unsentBytes;
   }
 
   /** Tells that the peer has said hello and may send anything now. */
@@ -71,7 +70,7 @@ export class Connection {
   }
 
   /**
-   * Starts a frame, to be written to what this returns and finished by {@link Connection.endFrame}.
+   * Starts a frame, to be written to what this returns and finished by {@link Channel.endFrame}.
    * `bodyBytesMax` is at least what its body takes.
    */
   beginFrame(kind: FrameKind, id: number, bodyBytesMax: number): FrameWriter {
@@ -85,7 +84,7 @@ export class Connection {
     this.#wasSilent = false;
     if (this.#isReading || this.#isFlushDue) return;
     this.#isFlushDue = true;
-    setImmediate(() => this.#flush());
+    this.#timers.soon(() => this.#flush());
   }
 
   /** Sends a frame whose body is `text`. */
@@ -94,30 +93,30 @@ export class Connection {
     this.endFrame();
   }
 
-  /** Closes the connection, having told the peer why. */
+  /** Closes the channel, having told the peer why. */
   refuse(reason: string): void {
     if (this.#phase === 'closed') return;
     this.sendText('refusal', 0, reason);
     this.#flush();
     this.#phase = 'closed';
-    clearInterval(this.#beat);
-    // To destroy a socket with bytes unread resets the connection, and the peer would never know why.
-    this.#socket.end();
-    const deadline = setTimeout(() => this.#socket.destroy(), DIAL_TIMEOUT_MS);
-    this.#socket.on('close', () => clearTimeout(deadline));
+    this.#stopBeats();
+    // To destroy a pipe with bytes unread resets the connection, and the peer would never know why.
+    this.#pipe.end();
+    this.#giveUp = this.#timers.after(DIAL_TIMEOUT_MS, () => this.#pipe.destroy());
     this.#user.onClose(reason);
   }
 
-  /** Closes the connection at once. */
+  /** Closes the channel at once. */
   close(reason: string): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    clearInterval(this.#beat);
-    this.#socket.destroy();
+    this.#stopBeats();
+    this.#pipe.destroy();
     this.#user.onClose(reason);
   }
 
   #onEnd(reason: string): void {
+    this.#giveUp?.();
     const hint = ' before its hello (is -tls-cert set on one side only?)';
     this.close(this.#phase === 'magic' ? reason + hint : reason);
   }
@@ -126,13 +125,10 @@ export class Connection {
     this.#isFlushDue = false;
     if (this.#gatheredBytes === 0 || this.#phase === 'closed') return;
     this.#gatheredBytes = 0;
-    const buffers = this.#writer.take();
-    if (buffers.length > 1) this.#socket.cork();
-    for (const buffer of buffers) this.#socket.write(buffer);
-    if (buffers.length > 1) this.#socket.uncork();
+    this.#pipe.write(this.#writer.take());
   }
 
-  #onData(chunk: Buffer): void {
+  #onBytes(chunk: Buffer): void {
     // Whoever was refused may go on sending for a moment.
     if (this.#phase === 'closed') return;
     this.#silentBeats = 0;
@@ -153,11 +149,13 @@ export class Connection {
     return chunk.subarray(found.length);
   }
 
-  #onDrain(): void {
+  /** The peer reads: that is a sign of life, too. */
+  #onSent(): void {
     if (!this.#isBlocked) return;
-    this.#isBlocked = false;
     this.#silentBeats = 0;
-    this.#socket.resume();
+    if (this.unsentBytes > 0) return;
+    this.#isBlocked = false;
+    this.#pipe.resume();
     this.#read();
   }
 
@@ -169,7 +167,7 @@ export class Connection {
         if (this.unsentBytes >= this.#unreadBytesMax) this.#flush();
         if (this.unsentBytes >= this.#unreadBytesMax) {
           this.#isBlocked = true;
-          this.#socket.pause();
+          this.#pipe.pause();
           break;
         }
         const frame = this.#reader.next();
@@ -177,9 +175,9 @@ export class Connection {
         if (frame.kind !== 'beat') this.#onFrame(frame);
       }
     } catch (error) {
-      // Whatever a frame sets off ends this connection, and never the process.
+      // Whatever a frame sets off ends this channel, and never the process.
       const what = error instanceof ProtocolError ? 'it broke the protocol' : 'a defect here';
-      this.close(`${what}: ${describeNetworkError(error)}`);
+      this.close(`${what}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       this.#isReading = false;
     }

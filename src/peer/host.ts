@@ -1,0 +1,46 @@
+/** What is behind the links and the peer port: one interface, that which decides in a cluster. */
+
+import type { KeptReply, Reply } from '../record/reply.ts';
+import type { Request } from '../record/request.ts';
+import type { Lister } from '../record/lister.ts';
+import type { Hello, NodeState, TopologyFacts } from './messages.ts';
+
+/** What happens between this node and others. */
+export type PeerEvent =
+  /** The link to the address `dialled` is up, to `peer`. */
+  | { readonly kind: 'up'; readonly dialled: string; readonly peer: Hello }
+  /** A link that was up is down, or the `attempt`th attempt in a row to get it up has failed. */
+  | {
+      readonly kind: 'down';
+      readonly dialled: string;
+      readonly reason: string;
+      readonly attempt: number;
+    }
+  /** A peer has told what it knows now. */
+  | { readonly kind: 'state'; readonly peer: Hello; readonly state: NodeState }
+  /** A connection has ended that a peer had made to this node. */
+  | { readonly kind: 'left'; readonly peer: Hello; readonly reason: string }
+  /** Somebody who is no peer has come to the peer port, and gone. */
+  | { readonly kind: 'stranger'; readonly remote: string; readonly reason: string };
+
+/** The answer of a node that is not the owner of the key: the topology that it goes by. */
+export interface NotMine {
+  readonly status: 'not-mine';
+  readonly topology: TopologyFacts;
+}
+
+export interface PeerHost {
+  /** What this node says first. */
+  hello(): Hello;
+  /**
+   * Decides on what another node has said first; a text refuses it. It was found at the address
+   * `dialled`, or has dialled this node itself.
+   */
+  admit(peer: Hello, dialled: string | undefined): string | undefined;
+  on(event: PeerEvent): void;
+  /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
+  redialDelayMs(attempt: number): number;
+  /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
+  serveHere(request: Request): Reply | NotMine | Promise<KeptReply>;
+  readonly lister: Lister;
+}

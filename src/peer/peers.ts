@@ -1,0 +1,80 @@
+/** The peers of a node: its links to them, and the sessions of those that have dialled it. */
+
+import type { Timers } from '../base/timers.ts';
+import type { PeerHost } from './host.ts';
+import { Link } from './link.ts';
+import type { NodeState } from './messages.ts';
+import { Session } from './session.ts';
+import type { Guest, NoPipe, Transport } from './transport.ts';
+
+/** What the peers of a node are reached with, and who decides what comes of it. */
+export interface PeersOptions {
+  readonly host: PeerHost;
+  /** Listening already. */
+  readonly transport: Transport;
+  readonly timers: Timers;
+}
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #links = new Map<string, Link>();
+  readonly #sessions = new Set<Session>();
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+  }
+
+  /** Starts to serve those who dial this node. */
+  start(): void {
+    this.#options.transport.accept((guest) => this.#onGuest(guest));
+  }
+
+  /** Has a link to each of these addresses and to no other. */
+  linkTo(addresses: readonly string[]): void {
+    for (const [address, link] of this.#links) {
+      if (addresses.includes(address)) continue;
+      this.#links.delete(address);
+      link.close();
+    }
+    for (const address of addresses) {
+      if (this.#links.has(address)) continue;
+      const link = new Link(address, this.#options);
+      this.#links.set(address, link);
+      link.dial();
+    }
+  }
+
+  /** The link to an address; undefined if there is to be none. */
+  link(address: string): Link | undefined {
+    return this.#links.get(address);
+  }
+
+  /** Dials those that are down now, however long they were to wait. */
+  redial(): void {
+    for (const link of this.#links.values()) link.dial();
+  }
+
+  /** Tells all peers what this node knows now. */
+  tell(state: NodeState): void {
+    for (const link of this.#links.values()) link.sendState(state);
+  }
+
+  /** Closes all links and sessions; nobody gets in any more. */
+  close(): void {
+    this.#options.transport.close();
+    for (const session of this.#sessions) session.close();
+    for (const link of this.#links.values()) link.close();
+  }
+
+  #onGuest(guest: Guest | NoPipe): void {
+    const { host, timers } = this.#options;
+    if ('reason' in guest) {
+      host.on({ kind: 'stranger', ...guest });
+      return;
+    }
+    const { pipe, refusal } = guest;
+    const session = new Session(pipe, host, timers, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    if (refusal !== undefined) session.refuse(refusal);
+  }
+}
