@@ -19,14 +19,22 @@ export interface Question {
   readonly body?: string | Buffer;
 }
 
+/** Asks one thing of whatever answers. */
+export type Send = (method: string, target: string, question?: Question) => Promise<Answer>;
+
+/** Where to send a request: the URL of a node, or what answers without a socket. */
+export type Server = string | Send;
+
 /** Sends one request; a certificate is not checked, as by `curl -k`. */
 export async function ask(
-  url: string,
+  server: Server,
   method: string,
   target: string,
-  { headers = {}, body = '' }: Question = {},
+  question: Question = {},
 ): Promise<Answer> {
-  const { protocol, hostname, port } = new URL(url);
+  if (typeof server !== 'string') return server(method, target, question);
+  const { headers = {}, body = '' } = question;
+  const { protocol, hostname, port } = new URL(server);
   const request = protocol === 'https:' ? httpsRequest : httpRequest;
   const length = body === '' ? {} : { 'Content-Length': Buffer.byteLength(body) };
   const req = request({
@@ -39,10 +47,14 @@ export async function ask(
   });
   req.end(body);
   const [res] = await once(req, 'response');
-  const bytes = await buffer(res);
+  return answerOf(res.statusCode, res.headers, await buffer(res));
+}
+
+/** An answer as tests look at it. */
+export function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Buffer): Answer {
   return {
-    status: res.statusCode,
-    headers: res.headers,
+    status,
+    headers,
     bytes,
     text: bytes.toString(),
     get json(): unknown {
@@ -55,20 +67,20 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 /** Stores JSON text under a key, with further members of the body if any. */
 export function put(
-  url: string,
+  server: Server,
   key: string,
   value: string,
   { expireTime, headers }: { expireTime?: string; headers?: Record<string, string> } = {},
 ): Promise<Answer> {
   const expiry = expireTime === undefined ? '' : `,"expire_time":${JSON.stringify(expireTime)}`;
-  return ask(url, 'PUT', pathOf(key), {
+  return ask(server, 'PUT', pathOf(key), {
     headers: { ...JSON_TYPE, ...headers },
     body: `{"data":${value}${expiry}}`,
   });
 }
 
-export function get(url: string, key: string, headers: Record<string, string> = {}) {
-  return ask(url, 'GET', pathOf(key), { headers });
+export function get(server: Server, key: string, headers: Record<string, string> = {}) {
+  return ask(server, 'GET', pathOf(key), { headers });
 }
 
 export function pathOf(key: string): string {

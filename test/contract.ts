@@ -2,12 +2,12 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { ask, dataOf, get, pathOf, put, type Answer, type Question } from './ask.ts';
+import { ask, dataOf, get, pathOf, put, type Answer, type Question, type Server } from './ask.ts';
 import { eventually } from './eventually.ts';
 
 /** Where to send requests: to any node, which need not own the keys that they name. */
 export interface SetUp extends AsyncDisposable {
-  readonly url: string;
+  readonly url: Server;
   /** What lists the keys of all nodes; `/v1/keys` for a single one. */
   readonly listTarget?: string;
 }
@@ -83,7 +83,7 @@ function nestedLists(depth: number): string {
 export function describeContract(name: string, start: () => Promise<SetUp>): void {
   describe(`over ${name}`, () => {
     let setUp: SetUp;
-    let url: string;
+    let url: Server;
     let listTarget: string;
     beforeAll(async () => {
       setUp = await start();
@@ -213,6 +213,7 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
 
     test.each([
       ['past the end', '[1, 2]', 2, 'INDEX_OUT_OF_RANGE'],
+      ['that no list reaches', '[1, 2]', '9007199254740993', 'INDEX_OUT_OF_RANGE'],
       ['of an empty list', '[]', 0, 'INDEX_OUT_OF_RANGE'],
       ['of a dict', '{"0": 1}', 0, 'WRONG_TYPE'],
       ['of a string', '"ab"', 0, 'WRONG_TYPE'],
@@ -270,7 +271,7 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
       expect(dataOf(await get(url, 'kept'))).toBe('"as it was"');
     });
 
-    test.each(['"10x"', '10', '""', '"-1s"', '"10"', 'null', '"9223372036854775808ns"'])(
+    test.each(['"10x"', '10', '""', '"-1s"', '"10"', 'null', '"9223372036854775808ns"', '"0.5ns"'])(
       'the expire_time %s is 400',
       async (expireTime) => {
         const body = `{"data": 1, "expire_time": ${expireTime}}`;
@@ -355,18 +356,19 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
     );
 
     test.each([
-      ['POST', '/v1/keys', 'GET, HEAD'],
-      ['DELETE', '/v1/keys', 'GET, HEAD'],
-      ['POST', '/v1/keys/a', 'GET, HEAD, PUT, DELETE'],
-      ['PATCH', '/v1/keys/a', 'GET, HEAD, PUT, DELETE'],
-      ['OPTIONS', '/v1/keys/a', 'GET, HEAD, PUT, DELETE'],
-      ['PUT', '/v1/keys/a/index', 'GET, HEAD, POST'],
-      ['DELETE', '/v1/keys/a/item', 'GET, HEAD, POST'],
-      ['PUT', '/v1/nodes', 'GET, HEAD'],
+      ['POST', '/v1/keys', 'GET, HEAD, OPTIONS'],
+      ['DELETE', '/v1/keys', 'GET, HEAD, OPTIONS'],
+      ['POST', '/v1/keys/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['PATCH', '/v1/keys/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['PUT', '/v1/keys/a/index', 'GET, HEAD, POST, OPTIONS'],
+      ['DELETE', '/v1/keys/a/item', 'GET, HEAD, POST, OPTIONS'],
+      ['PUT', '/v1/nodes', 'GET, HEAD, OPTIONS'],
     ])('%s %s is 405 and allows %s', async (method, target, allow) => {
       const answer = await send(method, target);
       expectProblem(answer, 405, 'METHOD_NOT_ALLOWED');
       expect(answer.headers.allow).toBe(allow);
+      const options = await send('OPTIONS', target);
+      expect(options).toMatchObject({ status: 204, text: '', headers: { allow } });
     });
 
     test.each([

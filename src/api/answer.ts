@@ -1,49 +1,37 @@
-/** Writing answers: record documents with the value spliced in, and problem documents. */
-
-import type { ServerResponse } from 'node:http';
+/** Writing answers: record documents with the value spliced in, other documents, and problem documents. */
 
 import { formatDuration } from '../base/duration.ts';
-import {
-  failure,
-  failureTitle,
-  httpStatus,
-  retryAfterSeconds,
-  type Failure,
-} from '../base/errors.ts';
+import { failureTitle, httpStatus, retryAfterSeconds, type Failure } from '../base/errors.ts';
+import { PROBLEM_DETAIL_CHARS_MAX } from '../base/limits.ts';
 import { formatTimestamp } from '../base/timestamp.ts';
+import type { Exchange, Piece } from '../http/exchange.ts';
 import type { Reply, Served } from '../record/reply.ts';
-import type { Request } from '../record/request.ts';
+import type { Action, Request } from '../record/request.ts';
 import { entityTag } from './condition.ts';
 
 /**
- * Values up to this many bytes travel through a string, the cheapest way for small answers: Node
- * writes it together with the headers. Larger ones are copied once, as bytes.
+ * Values up to this many bytes travel through a string, the cheapest way for small answers: it is
+ * written together with the head. Larger ones go out as the bytes that they are.
  */
 const STRING_VALUE_BYTES_MAX = 16 * 1024;
 
+/** The head of an answer in JSON. */
+export const JSON_HEAD: readonly string[] = ['Content-Type', 'application/json'];
+
 /** Sends a reply to a client, at once: the reply's value may not be there later. */
-export function sendReply(res: ServerResponse, request: Request, reply: Reply): void {
+export function sendReply(exchange: Exchange, request: Request, reply: Reply): void {
   if (reply.status === 'failed') {
-    sendFailure(res, reply);
+    sendFailure(exchange, reply);
     return;
   }
-  const tag = request.action === 'load' || request.action === 'store' ? entityTag(reply.meta) : '';
-  if (reply.status === 'unchanged') {
-    res.writeHead(304, ['ETag', tag]);
-    res.end();
-    return;
-  }
-  const body = renderRecord(request.action, reply);
-  const headers = ['Content-Type', 'application/json', 'Content-Length', String(body.length)];
-  if (tag !== '') headers.push('ETag', tag);
-  res.writeHead(200, headers);
-  // A byte string: each character is one byte, whatever the bytes mean.
-  if (typeof body === 'string') res.end(body, 'latin1');
-  else res.end(body);
+  const showsTag = request.action === 'load' || request.action === 'store';
+  const tag = showsTag ? ['ETag', entityTag(reply.meta)] : [];
+  if (reply.status === 'unchanged') exchange.send(304, tag, '');
+  else exchange.send(200, [...JSON_HEAD, ...tag], renderRecord(request.action, reply));
 }
 
-/** The answer's JSON text, in bytes or, one character a byte, in a string. */
-function renderRecord(action: Request['action'], { meta, node, value }: Served): string | Buffer {
+/** The answer's JSON text: one character a byte, whatever the bytes mean, or bytes. */
+function renderRecord(action: Action, { meta, node, value }: Served): Piece | Piece[] {
   const expireTime = formatDuration(meta.ttlNs).replace('\u00b5', '\u00c2\u00b5');
   const head =
     `{"action":"${action}","meta":{"index":${meta.index},"expire_time":"${expireTime}",` +
@@ -56,50 +44,41 @@ function renderRecord(action: Request['action'], { meta, node, value }: Served):
   if (end - start <= STRING_VALUE_BYTES_MAX) {
     return `${head},"data":${bytes.toString('latin1', start, end)}${tail}`;
   }
-  const before = Buffer.from(`${head},"data":`, 'latin1');
-  return Buffer.concat([before, bytes.subarray(start, end), Buffer.from(tail, 'latin1')]);
+  return [`${head},"data":`, bytes.subarray(start, end), tail];
 }
 
 /** Sends any document as JSON. */
-export function sendJson(res: ServerResponse, document: unknown, headers: string[] = []): void {
-  sendText(res, 200, 'application/json', JSON.stringify(document), headers);
+export function sendJson(exchange: Exchange, document: unknown): void {
+  exchange.send(200, JSON_HEAD, `${byteString(JSON.stringify(document))}\n`);
 }
 
-/** Sends a failure as a problem document. */
-export function sendFailure(res: ServerResponse, problem: Failure, headers: string[] = []): void {
-  const text = renderProblem(problem);
-  const retryAfter = retryAfterSeconds(problem.code);
-  const all = retryAfter === undefined ? headers : [...headers, 'Retry-After', `${retryAfter}`];
-  sendText(res, httpStatus(problem.code), 'application/problem+json', text, all);
-}
-
-/** The failure of a request for a path where nothing is. */
-export function routeNotFound(target: string): Failure {
-  return failure('ROUTE_NOT_FOUND', `there is nothing at ${target}`);
-}
-
-/** The failure of a request with a method that is not among `methods`, and its `Allow` header. */
-export function methodNotAllowed(method: string, methods: readonly string[]): [Failure, string[]] {
-  const allow = methods.join(', ');
-  const detail = `${method} is not served here (Allow: ${allow})`;
-  return [failure('METHOD_NOT_ALLOWED', detail), ['Allow', allow]];
-}
-
-function sendText(
-  res: ServerResponse,
-  status: number,
-  contentType: string,
-  text: string,
-  headers: string[],
+/** Sends a failure as a problem document; `headers` are those that belong to it alone. */
+export function sendFailure(
+  exchange: Exchange,
+  problem: Failure,
+  headers: readonly string[] = [],
 ): void {
-  const body = Buffer.from(`${text}\n`);
-  const length = String(body.length);
-  res.writeHead(status, ['Content-Type', contentType, 'Content-Length', length, ...headers]);
-  res.end(body);
+  const { headers: common, body } = describeProblem(problem);
+  exchange.send(httpStatus(problem.code), [...common, ...headers], body);
+}
+
+/** Sends a failure where nothing was answered yet, and else breaks off: what has begun is not whole. */
+export function failLate(exchange: Exchange, problem: Failure): void {
+  if (exchange.isAnswered) exchange.abort();
+  else sendFailure(exchange, problem);
+}
+
+/** The headers and the text, one character a byte, of a problem document. */
+export function describeProblem(problem: Failure): { headers: string[]; body: string } {
+  const headers = ['Content-Type', 'application/problem+json'];
+  const retryAfter = retryAfterSeconds(problem.code);
+  if (retryAfter !== undefined) headers.push('Retry-After', `${retryAfter}`);
+  return { headers, body: `${byteString(renderProblem(problem))}\n` };
 }
 
 /** A problem document (RFC 9457). `text` is what the original memhashd called `detail`. */
-export function renderProblem({ code, detail }: Failure): string {
+function renderProblem({ code, detail: written }: Failure): string {
+  const detail = written.slice(0, PROBLEM_DETAIL_CHARS_MAX);
   return JSON.stringify({
     type: `urn:memhashd:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: failureTitle(code),
@@ -108,4 +87,9 @@ export function renderProblem({ code, detail }: Failure): string {
     code,
     text: detail,
   });
+}
+
+/** Text as it goes out: one character for each byte of its UTF-8 form. */
+export function byteString(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }

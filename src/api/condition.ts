@@ -1,9 +1,8 @@
 /** Entity tags: how versions look in `ETag`, `If-Match` and `If-None-Match` (RFC 9110 §8.8.3). */
 
-import type { IncomingHttpHeaders } from 'node:http';
-
 import { failure, type Failure } from '../base/errors.ts';
 import { ENTITY_TAGS_MAX } from '../base/limits.ts';
+import type { Exchange } from '../http/exchange.ts';
 import type { Meta } from '../record/reply.ts';
 import type { Condition, Versions } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
@@ -14,9 +13,9 @@ export function entityTag(meta: Meta): string {
 }
 
 /** The condition that a request's headers state; undefined if they state none. */
-export function conditionOf(headers: IncomingHttpHeaders): Condition | Failure | undefined {
-  const match = headers['if-match'];
-  const noneMatch = headers['if-none-match'];
+export function conditionOf(exchange: Pick<Exchange, 'header'>): Condition | Failure | undefined {
+  const match = exchange.header('if-match');
+  const noneMatch = exchange.header('if-none-match');
   if (match === undefined && noneMatch === undefined) return undefined;
   const ifMatch = match === undefined ? undefined : parseVersions(match, 'strong');
   const ifNoneMatch = noneMatch === undefined ? undefined : parseVersions(noneMatch, 'weak');

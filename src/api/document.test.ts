@@ -61,6 +61,9 @@ test.each([
   ['{"data": 1, "expire_time": null}', 'INVALID_EXPIRE_TIME'],
   ['{"data": 1, "expire_time": "-1s"}', 'INVALID_EXPIRE_TIME'],
   ['{"data": 1, "expire_time": "2562047h47m16.854775808s"}', 'INVALID_EXPIRE_TIME'],
+  ['{"data": 1, "expire_time": "0.5ns"}', 'INVALID_EXPIRE_TIME'],
+  ['{"data": 1, "expire_time": "-0.1ns"}', 'INVALID_EXPIRE_TIME'],
+  ['{"data": 1, "expire_time": "0.0000001us"}', 'INVALID_EXPIRE_TIME'],
 ])('%s is refused: %s', (body, code) => {
   expect(stored(body)).toBe(code);
 });
@@ -83,7 +86,8 @@ test('any JSON text is stored byte for byte', () => {
 test.each([
   ['0', 0],
   ['12', 12],
-  ['9007199254740993', 9007199254740992],
+  ['9007199254740993', 9007199254740991],
+  ['9'.repeat(300), 9007199254740991],
 ])('%s is the index %i', (text, index) => {
   expect(parseIndex(text)).toBe(index);
   expect(parseIndexDocument(Buffer.from(`{"index": ${text}}`))).toBe(index);
@@ -109,7 +113,7 @@ test.each([
   expect(parseItemDocument(Buffer.from(`{"item": ${text}}`))).toBe(item);
 });
 
-test.each(['1', 'null', '["user"]'])('%s is no item', (text) => {
+test.each(['1', 'null', '["user"]', `"${'x'.repeat(16_385)}"`])('%s is no item', (text) => {
   const body = Buffer.from(`{"item": ${text}}`);
   expect(parseItemDocument(body)).toMatchObject({ code: 'INVALID_ITEM' });
 });

@@ -6,7 +6,7 @@ import { parseDuration } from '../base/duration.ts';
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { isTooDeep } from '../base/json/depth.ts';
 import { findMember, skipSpace } from '../base/json/scan.ts';
-import { NESTING_MAX } from '../base/limits.ts';
+import { ITEM_CHARS_MAX, NESTING_MAX } from '../base/limits.ts';
 import type { ByteRange } from '../record/reply.ts';
 
 /** The document `{"data": <any JSON>, "expire_time": "10s"}` that stores a record. */
@@ -36,7 +36,9 @@ export function parseStoreDocument(body: Buffer): StoreDocument | Failure {
 function parseTtl(expireTime: unknown): bigint | undefined {
   if (expireTime === undefined) return 0n;
   const ns = typeof expireTime === 'string' ? parseDuration(expireTime) : undefined;
-  return ns === undefined || ns < 0n ? undefined : ns;
+  if (ns === undefined || ns < 0n) return undefined;
+  // What is positive and rounds to nothing must not become a record that stays.
+  return ns === 0n && /[1-9]/.test(expireTime as string) ? undefined : ns;
 }
 
 /** Reads `{"index": 2}`. */
@@ -47,11 +49,16 @@ export function parseIndexDocument(body: Buffer): number | Failure {
 
 /** Reads a position in a list as a query parameter has it. */
 export function parseIndex(text: string | undefined): number | Failure {
-  return checkIndex(text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined);
+  // However many digits there are: Number() makes Infinity of some three hundred.
+  const isNumber = text !== undefined && /^\d+$/.test(text);
+  return checkIndex(isNumber ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : undefined);
 }
 
 function checkIndex(index: unknown): number | Failure {
-  if (typeof index === 'number' && Number.isInteger(index) && index >= 0) return index;
+  if (typeof index === 'number' && Number.isInteger(index) && index >= 0) {
+    // No list is that long: what is past the end is so by any number.
+    return Math.min(index, Number.MAX_SAFE_INTEGER);
+  }
   return failure('INVALID_INDEX', 'index is a whole number, 0 for the first element');
 }
 
@@ -59,8 +66,13 @@ function checkIndex(index: unknown): number | Failure {
 export function parseItemDocument(body: Buffer): string | Failure {
   const document = parseObject(body);
   if (isFailure(document)) return document;
-  const item = document.member('item');
-  return typeof item === 'string' ? item : failure('INVALID_ITEM', 'item is a string');
+  return parseItem(document.member('item'));
+}
+
+/** Checks the name of a member. */
+export function parseItem(item: unknown): string | Failure {
+  if (typeof item === 'string' && item.length <= ITEM_CHARS_MAX) return item;
+  return failure('INVALID_ITEM', `item is a string of at most ${ITEM_CHARS_MAX} characters`);
 }
 
 /** The members of a body. */

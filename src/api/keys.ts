@@ -1,35 +1,34 @@
 /** `GET /v1/keys`: lists keys as they are found, never holding the whole list. */
 
-import type { ServerResponse } from 'node:http';
-
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromText, keyText, type Key } from '../base/key.ts';
-import { KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
+import { KEY_BYTES_MAX, PAGE_KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
 import { Turn } from '../base/turn.ts';
-import type { Engine, Listing, ListQuery } from '../record/engine.ts';
-import { sendFailure } from './answer.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Listing, ListQuery } from '../record/engine.ts';
+import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
+import type { Visit } from './visit.ts';
 
 /** Text that is gathered before it is written; also about what a client that does not read costs. */
 const CHUNK_CHARS = 64 * 1024;
 
-/** Answers a listing; `query` is the part of the request target after the question mark. */
-export async function sendListing(
-  res: ServerResponse,
-  engine: Engine,
-  query: string,
-): Promise<void> {
-  const page = parsePage(query);
-  if (isFailure(page)) sendFailure(res, page);
-  else if (page.limit === undefined) await streamKeys(res, engine.list(page));
-  else await sendPage(res, engine, page, page.limit);
+/** Answers all keys, or a page of them. */
+export async function listKeys({ exchange, place, options }: Visit): Promise<void> {
+  const query = parseListQuery(place.query);
+  if (isFailure(query)) return sendFailure(exchange, query);
+  const groups = options.engine.list(query);
+  if (query.limit === undefined) return sendAll(exchange, groups);
+  const page = await takePage(exchange, groups, query.limit);
+  return isFailure(page) ? sendFailure(exchange, page) : sendPage(exchange, page, query);
 }
 
-interface Page extends ListQuery {
+interface PageQuery extends ListQuery {
+  /** Undefined for all keys. */
   readonly limit: number | undefined;
 }
 
-function parsePage(query: string): Page | Failure {
+function parseListQuery(query: string): PageQuery | Failure {
   const parameters = parseQuery(query, ['prefix', 'limit', 'cursor', 'scope']);
   if (isFailure(parameters)) return parameters;
   const { prefix = '', limit, cursor, scope = 'node' } = parameters;
@@ -40,96 +39,115 @@ function parsePage(query: string): Page | Failure {
   if (prefixKey === undefined || prefixKey.length > KEY_BYTES_MAX) {
     return failure('INVALID_PARAMETER', `prefix has at most ${KEY_BYTES_MAX} bytes`);
   }
-  if (limit !== undefined && !/^[1-9]\d{0,4}$/.test(limit)) return invalidLimit();
-  if (Number(limit) > PAGE_KEYS_MAX) return invalidLimit();
   const limitKeys = limit === undefined ? undefined : Number(limit);
+  if (limit !== undefined && (!/^[1-9]\d{0,4}$/.test(limit) || Number(limit) > PAGE_KEYS_MAX)) {
+    return failure('INVALID_PARAMETER', `limit is a number from 1 to ${PAGE_KEYS_MAX}`);
+  }
   return { scope, prefix: prefixKey, cursor, limit: limitKeys };
 }
 
-function invalidLimit(): Failure {
-  return failure('INVALID_PARAMETER', `limit is a number from 1 to ${PAGE_KEYS_MAX}`);
+interface Page {
+  readonly keys: readonly Key[];
+  /** The cursor of the next page; undefined where the list ends. */
+  readonly next: string | undefined;
 }
 
-/** Sends up to `limit` keys and, if there are more, the address of the next page. */
-async function sendPage(
-  res: ServerResponse,
-  engine: Engine,
-  query: ListQuery,
+/** The first keys of a list: up to `limit`, and up to a bound on their bytes. */
+async function takePage(
+  exchange: Exchange,
+  groups: Listing,
   limit: number,
-): Promise<void> {
+): Promise<Page | Failure> {
   const keys: Key[] = [];
-  let cursor = '';
-  let hasMore = false;
+  let bytes = 0;
+  let nextPage: (() => string) | undefined;
   const turn = new Turn();
-  for await (const group of engine.list(query)) {
-    if (isFailure(group)) return sendFailure(res, group);
-    const taken = group.keys.slice(0, limit - keys.length);
-    for (const key of taken) keys.push(key);
-    const last = taken.at(-1);
-    if (last !== undefined) cursor = group.cursorAfter(last);
-    hasMore = taken.length < group.keys.length;
-    if (hasMore) break;
+  for await (const group of groups) {
+    if (isFailure(group)) return group;
+    if (exchange.isGone) break;
+    for (const key of group.keys) {
+      bytes += key.length;
+      if (keys.length === limit || bytes > PAGE_KEY_BYTES_MAX) return { keys, next: nextPage?.() };
+      keys.push(key);
+      nextPage = () => group.cursorAfter(key);
+    }
     await turn.share();
   }
-  const headers = ['Content-Type', 'application/json'];
-  if (hasMore) {
-    const next = new URLSearchParams({ limit: String(limit), cursor });
+  return { keys, next: undefined };
+}
+
+/** Sends a page and, if there are more keys, the address of the next one. */
+async function sendPage(exchange: Exchange, page: Page, query: PageQuery): Promise<void> {
+  const headers = [...JSON_HEAD];
+  if (page.next !== undefined) {
+    const next = new URLSearchParams({ limit: String(query.limit), cursor: page.next });
     if (query.prefix !== '') next.set('prefix', keyText(query.prefix));
     if (query.scope === 'cluster') next.set('scope', query.scope);
     headers.push('Link', `</v1/keys?${next.toString()}>; rel="next"`);
   }
-  const body = `[${keys.map(renderKey).join()}]\n`;
-  res.writeHead(200, [...headers, 'Content-Length', String(body.length)]);
-  res.end(body, 'latin1');
+  const list = new KeyList(exchange, headers);
+  for (const key of page.keys) {
+    list.add(key);
+    if (list.isLong) await list.flush();
+  }
+  list.end();
 }
 
-/**
- * Writes all keys, a chunk at a time, no faster than the client reads. Node sends the head with the
- * first piece, with a `Content-Length` where that is the only one.
- */
-async function streamKeys(res: ServerResponse, groups: Listing): Promise<void> {
+/** Sends all keys, a chunk at a time. */
+async function sendAll(exchange: Exchange, groups: Listing): Promise<void> {
   const turn = new Turn();
-  let text = '[';
-  let separator = '';
+  const list = new KeyList(exchange, JSON_HEAD);
   for await (const group of groups) {
-    if (isFailure(group)) {
-      // A list that breaks off must not look complete.
-      if (res.headersSent) res.destroy();
-      else sendFailure(res, group);
-      return;
-    }
-    if (res.req.method === 'HEAD') break;
-    for (const key of group.keys) {
-      text += separator + renderKey(key);
-      separator = ',';
-    }
-    if (text.length >= CHUNK_CHARS) {
-      if (!res.headersSent) res.setHeader('Content-Type', 'application/json');
-      if (!res.write(text, 'latin1')) await drained(res);
-      text = '';
-    }
-    if (res.destroyed) return;
+    if (isFailure(group)) return failLate(exchange, group);
+    if (exchange.isGone) return;
+    if (exchange.method === 'HEAD') break;
+    for (const key of group.keys) list.add(key);
+    if (list.isLong) await list.flush();
     await turn.share();
   }
-  if (!res.headersSent) res.setHeader('Content-Type', 'application/json');
-  if (res.req.method === 'HEAD') res.end();
-  else res.end(`${text}]\n`, 'latin1');
+  // How long a list would be is not known before all of it was made.
+  if (exchange.method === 'HEAD') await list.flush();
+  list.end();
 }
 
-/** Resolves when a response takes more, or never will. */
-function drained(res: ServerResponse): Promise<void> {
-  if (res.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      res.off('drain', done).off('close', done);
-      resolve();
-    };
-    res.on('drain', done).on('close', done);
-  });
+/** A JSON list of keys on its way to a client, no faster than that reads. */
+class KeyList {
+  readonly #exchange: Exchange;
+  readonly #headers: readonly string[];
+  #text = '[';
+  #separator = '';
+
+  constructor(exchange: Exchange, headers: readonly string[]) {
+    this.#exchange = exchange;
+    this.#headers = headers;
+  }
+
+  /** Whether enough is gathered for a chunk. */
+  get isLong(): boolean {
+    return this.#text.length >= CHUNK_CHARS;
+  }
+
+  add(key: Key): void {
+    this.#text += this.#separator + renderKey(key);
+    this.#separator = ',';
+  }
+
+  /** Writes what is gathered; resolves when there may be more. */
+  async flush(): Promise<void> {
+    if (!this.#exchange.isAnswered) this.#exchange.begin(200, this.#headers);
+    const text = this.#text;
+    this.#text = '';
+    if (!this.#exchange.write(text)) await this.#exchange.drained();
+  }
+
+  end(): void {
+    const text = `${this.#text}]\n`;
+    if (this.#exchange.isAnswered) this.#exchange.end(text);
+    else this.#exchange.send(200, this.#headers, text);
+  }
 }
 
 /** A key as JSON text, one character a byte. */
 function renderKey(key: Key): string {
-  if (/^[ !#-[\]-~]*$/.test(key)) return `"${key}"`;
-  return Buffer.from(JSON.stringify(keyText(key))).toString('latin1');
+  return /^[ !#-[\]-~]*$/.test(key) ? `"${key}"` : byteString(JSON.stringify(keyText(key)));
 }

@@ -1,4 +1,15 @@
-/** Content negotiation: whether a client takes JSON, and whether it sends JSON. */
+/** Content negotiation: whether a client takes JSON, and what it sends. */
+
+/** The ranges that cover `application/json`, each with its parameters. */
+const JSON_RANGES =
+  /(?:^|,)[\t ]*(\*\/\*|application\/\*|application\/json)[\t ]*(;[^,]*)?(?=,|$)/gi;
+
+/** How closely each of those ranges describes it. */
+const PRECISION: Readonly<Record<string, number>> = {
+  '*/*': 1,
+  'application/*': 2,
+  'application/json': 3,
+};
 
 /**
  * Whether an `Accept` header lets the answer be `application/json` (RFC 9110 §12.5.1): the most
@@ -8,20 +19,20 @@ export function acceptsJson(accept: string | undefined): boolean {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return true;
   let weight = 0;
   let precision = 0;
-  for (const element of accept.split(',')) {
-    const [range, ...parameters] = element.split(';').map((part) => part.trim().toLowerCase());
-    const found = precisionOf(range);
-    if (found < precision || found === 0) continue;
+  for (const [, range = '', parameters = ''] of accept.matchAll(JSON_RANGES)) {
+    const found = PRECISION[range.toLowerCase()] ?? 0;
+    if (found < precision) continue;
     precision = found;
-    const q = parameters.find((parameter) => parameter.startsWith('q='));
-    weight = q === undefined ? 1 : Number(q.slice(2));
+    const [, q = '1'] = /;[\t ]*q=([^;]*)/i.exec(parameters) ?? [];
+    weight = Number(q);
   }
   return weight > 0 || accept.trim() === '';
 }
 
-/** How closely a media range describes `application/json`; 0 means that it does not. */
-function precisionOf(range: string | undefined): number {
-  return ['*/*', 'application/*', 'application/json'].indexOf(range ?? '') + 1;
+/** The media type that a `Content-Type` header names, in lower case and without its parameters. */
+function mediaTypeOf(contentType: string): string {
+  const [type = ''] = contentType.split(';', 1);
+  return type.trim().toLowerCase();
 }
 
 /**
@@ -30,6 +41,5 @@ function precisionOf(range: string | undefined): number {
  */
 export function announcesJson(contentType: string | undefined): boolean {
   if (contentType === undefined || contentType === 'application/json') return true;
-  const [type = ''] = contentType.split(';');
-  return ['application/json', '*/*', ''].includes(type.trim().toLowerCase());
+  return ['application/json', '*/*', ''].includes(mediaTypeOf(contentType));
 }

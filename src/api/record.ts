@@ -1,77 +1,45 @@
-/** From an HTTP request on a record to the request that an engine serves. */
-
-import type { IncomingMessage } from 'node:http';
+/** `/v1/keys/{key}`: loads, stores and deletes a record. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import type { Key } from '../base/key.ts';
-import type { Request } from '../record/request.ts';
+import type { Condition } from '../record/request.ts';
 import { conditionOf } from './condition.ts';
-import {
-  parseIndex,
-  parseIndexDocument,
-  parseItemDocument,
-  parseStoreDocument,
-} from './document.ts';
-import { announcesJson } from './negotiate.ts';
+import { parseStoreDocument } from './document.ts';
 import { parseQuery } from './query.ts';
-import { keyOf, type RecordRoute } from './route.ts';
+import { serving } from './serve.ts';
+import type { Visit } from './visit.ts';
 
-/** A request, or, where the body is needed to know it, how to read it from the body. */
-export type Parsed = Request | ((body: Buffer) => Request | Failure);
+/** GET: answers the record, or 304 where the client has it. */
+export const loadRecord = serving((visit, key) => {
+  const terms = termsOf(visit);
+  return isFailure(terms) ? terms : { action: 'load', key, ...terms };
+});
 
-/** Reads what `req` asks of the record that `route` names; `valueBytesMax` bounds what it stores. */
-export function parseRequest(
-  req: IncomingMessage,
-  route: RecordRoute,
-  valueBytesMax: number,
-): Parsed | Failure {
-  const key = keyOf(route.segment);
-  if (typeof key !== 'string') return key;
-  if (route.name === 'index') return parseIndexRequest(req, key, route.query);
-  if (route.name === 'item') return parseItemRequest(req, key, route.query);
-  const parameters = parseQuery(route.query, []);
-  if (isFailure(parameters)) return parameters;
-  const condition = conditionOf(req.headers);
-  if (condition !== undefined && isFailure(condition)) return condition;
-  if (req.method === 'DELETE') return { action: 'delete', key, condition };
-  if (req.method !== 'PUT') return { action: 'load', key, condition };
-  return ofBody(req, (body) => {
+/** PUT: stores a value for a time. */
+export const storeRecord = serving((visit, key) => {
+  const terms = termsOf(visit);
+  if (isFailure(terms)) return terms;
+  return (body) => {
     const document = parseStoreDocument(body);
     if (isFailure(document)) return document;
     const { value, ttlNs } = document;
+    const { valueBytesMax } = visit.options;
     if (value.end - value.start > valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${valueBytesMax} bytes`);
     }
-    return { action: 'store', key, value, ttlNs, condition };
-  });
-}
+    return { action: 'store', key, value, ttlNs, ...terms };
+  };
+});
 
-function parseIndexRequest(req: IncomingMessage, key: Key, query: string): Parsed | Failure {
-  const make = (index: number | Failure): Request | Failure =>
-    typeof index === 'number' ? { action: 'index', key, index } : index;
-  if (query === '') return ofBody(req, (body) => make(parseIndexDocument(body)));
-  const parameters = parseQuery(query, ['index']);
-  return isFailure(parameters) ? parameters : make(parseIndex(parameters.index));
-}
+/** DELETE: removes the record, if there is one. */
+export const deleteRecord = serving((visit, key) => {
+  const terms = termsOf(visit);
+  return isFailure(terms) ? terms : { action: 'delete', key, ...terms };
+});
 
-function parseItemRequest(req: IncomingMessage, key: Key, query: string): Parsed | Failure {
-  const make = (item: string | Failure): Request | Failure =>
-    typeof item === 'string' ? { action: 'item', key, item } : item;
-  if (query === '') return ofBody(req, (body) => make(parseItemDocument(body)));
-  const parameters = parseQuery(query, ['item']);
+/** What query and headers ask for. */
+function termsOf({ exchange, place }: Visit): { condition: Condition | undefined } | Failure {
+  const parameters = parseQuery(place.query, []);
   if (isFailure(parameters)) return parameters;
-  return make(parameters.item ?? failure('INVALID_ITEM', 'the parameter item is missing'));
-}
-
-/** Lets `read` have the body if it is announced as what it must be. */
-function ofBody(req: IncomingMessage, read: (body: Buffer) => Request | Failure): Parsed | Failure {
-  if (!announcesJson(req.headers['content-type'])) {
-    const type = req.headers['content-type'];
-    return failure('UNSUPPORTED_MEDIA_TYPE', `the Content-Type is ${type}, not application/json`);
-  }
-  const coding = req.headers['content-encoding'] ?? 'identity';
-  if (coding !== 'identity') {
-    return failure('UNSUPPORTED_MEDIA_TYPE', `the Content-Encoding is ${coding}, not identity`);
-  }
-  return read;
+  const condition = conditionOf(exchange);
+  return condition !== undefined && isFailure(condition) ? condition : { condition };
 }

@@ -30,6 +30,12 @@ export const HEADER_BYTES_MAX = 32 * KIB;
 /** Entity tags in one `If-Match` or `If-None-Match`. */
 export const ENTITY_TAGS_MAX = 64;
 
+/** Characters of an item's name. */
+export const ITEM_CHARS_MAX = 16 * KIB;
+
+/** Characters of a problem's detail, which names what the client sent; the rest is cut off. */
+export const PROBLEM_DETAIL_CHARS_MAX = 16 * KIB;
+
 /** Open client connections; past it new ones are closed at once. */
 export const CONNECTIONS_MAX = 16_384;
 
@@ -50,6 +56,9 @@ export const CLOSE_TIMEOUT_MS = 10_000;
 
 /** Keys in one page of a listing. */
 export const PAGE_KEYS_MAX = 10_000;
+
+/** Keys in one page, in bytes; with their marks and escapes a page takes up to six times as many. */
+export const PAGE_KEY_BYTES_MAX = MIB;
 
 /** Partitions of a key space: two bytes name one. */
 export const PARTITIONS_MAX = 65_536;

@@ -5,22 +5,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { failure, type Failure } from '../base/errors.ts';
 import { BODIES_IN_FLIGHT_BYTES_MAX } from '../base/limits.ts';
 
-/** Collects bodies of at most `maxBytes` each. */
+/** Collects bodies. */
 export class BodyReceiver {
-  readonly #maxBytes: number;
   /** The bytes of all bodies on their way: as announced or, where that is more, as received. */
   #inFlightBytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
 
   /**
    * Calls `done` once: with the whole body, or with the failure as soon as it is clear that the body
    * is too large. Never calls it if the client goes away first. A refused body is read to its end and
    * dropped, so that the client gets to see the answer.
    */
-  receive(req: IncomingMessage, res: ServerResponse, done: (body: Buffer | Failure) => void): void {
+  receive(
+    req: IncomingMessage,
+    res: ServerResponse,
+    maxBytes: number,
+    done: (body: Buffer | Failure) => void,
+  ): void {
     const isAwaitingContinue = req.headers.expect !== undefined && req.httpVersion !== '1.0';
     let chunks: Buffer[] | undefined = [];
     let receivedBytes = 0;
@@ -34,7 +34,7 @@ export class BodyReceiver {
     };
     const reserve = (bodyBytes: number): void => {
       const extraBytes = Math.max(0, bodyBytes - reservedBytes);
-      const refusal = this.#refusal(bodyBytes, extraBytes);
+      const refusal = this.#refusal(bodyBytes, extraBytes, maxBytes);
       if (refusal === undefined) {
         reservedBytes += extraBytes;
         this.#inFlightBytes += extraBytes;
@@ -58,9 +58,9 @@ export class BodyReceiver {
   }
 
   /** Why there is no room for a body of `bodyBytes`, of which `extraBytes` are not reserved yet. */
-  #refusal(bodyBytes: number, extraBytes: number): Failure | undefined {
-    if (bodyBytes > this.#maxBytes) {
-      return failure('BODY_TOO_LARGE', `a body has at most ${this.#maxBytes} bytes`);
+  #refusal(bodyBytes: number, extraBytes: number, maxBytes: number): Failure | undefined {
+    if (bodyBytes > maxBytes) {
+      return failure('BODY_TOO_LARGE', `a body has at most ${maxBytes} bytes`);
     }
     if (this.#inFlightBytes + extraBytes > BODIES_IN_FLIGHT_BYTES_MAX) {
       return failure('OVERLOADED', 'too many bodies are arriving at the same time');

@@ -11,9 +11,6 @@ import {
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 
-import { methodNotAllowed, renderProblem, routeNotFound, sendFailure } from '../api/answer.ts';
-import type { Api } from '../api/api.ts';
-import { methodsOf, routeOf } from '../api/route.ts';
 import { failure, httpStatus, type Failure } from '../base/errors.ts';
 import {
   CLOSE_TIMEOUT_MS,
@@ -28,6 +25,9 @@ import {
 import type { Address } from '../net/address.ts';
 import { listen } from '../net/listen.ts';
 import { clientTls, type TlsMaterial } from '../net/tls.ts';
+import { BodyReceiver } from './body.ts';
+import type { Application, Exchange, Piece } from './exchange.ts';
+import { NodeExchange } from './node-exchange.ts';
 import { oneByOne } from './pipeline.ts';
 
 /** How often a closing server looks for connections that have become idle. */
@@ -59,13 +59,20 @@ const PATIENCE: Patience = {
 
 export class HttpServer {
   readonly #server: Server | SecureServer;
+  readonly #application: Application;
 
   /** With `tls` the server speaks HTTPS. */
-  constructor(api: Api, { tls, patience = PATIENCE }: HttpServerOptions = {}) {
+  constructor(application: Application, { tls, patience = PATIENCE }: HttpServerOptions = {}) {
+    this.#application = application;
+    const bodies = new BodyReceiver();
     const handle = oneByOne((req, res) => {
       // A closing server has stopped listening: this connection ends with this answer.
       if (!this.#server.listening) res.shouldKeepAlive = false;
-      api.handle(req, res);
+      if (req.headers.host === undefined && req.httpVersion === '1.1') {
+        this.#answerProblem(res, failure('MALFORMED_REQUEST', 'the Host header is missing'));
+      } else {
+        application.handle(new NodeExchange(req, res, bodies));
+      }
     });
     const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -91,12 +98,14 @@ export class HttpServer {
       .on('checkContinue', handle)
       .on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
         const detail = `the expectation ${req.headers.expect} is not 100-continue`;
-        sendFailure(res, failure('EXPECTATION_FAILED', detail));
+        this.#answerProblem(res, failure('EXPECTATION_FAILED', detail));
       })
       .on('connect', (req: IncomingMessage, socket: Duplex) => {
-        refuse(socket, ...methodNotAllowed('CONNECT', methodsOf(routeOf(req.url ?? ''))));
+        application.handle(strangeExchange(socket, 'CONNECT', req.url ?? ''));
       })
-      .on('clientError', onClientError);
+      .on('clientError', (error: ClientError, socket: Connection) =>
+        this.#onClientError(error, socket),
+      );
   }
 
   /** Starts to listen; returns the address, with the port that the system chose for port 0. */
@@ -126,6 +135,36 @@ export class HttpServer {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+
+  #answerProblem(res: ServerResponse, problem: Failure): void {
+    const { headers, body } = this.#application.describe(problem);
+    const length = ['Content-Length', String(body.length)];
+    res.writeHead(httpStatus(problem.code), [...headers, ...length]);
+    res.end(body, 'latin1');
+  }
+
+  /** Answers what the parser could not read, after the requests before it, and ends the connection. */
+  #onClientError(error: ClientError, socket: Connection): void {
+    if (socket.writableEnded) return;
+    const current = socket._httpMessage ?? undefined;
+    if (error.code === 'ECONNRESET' || socket.destroyed || isTlsError(error)) socket.destroy();
+    else if (current === undefined) this.#refuse(error, socket);
+    else if (current.req.complete) {
+      current.once('finish', () => this.#onClientError(error, socket));
+    } else if (current.headersSent) socket.end(() => socket.destroy());
+    else this.#refuse(error, socket);
+  }
+
+  #refuse(error: ClientError, socket: Connection): void {
+    const strange = unknownMethod(error, socket);
+    if (strange !== undefined) {
+      this.#application.handle(strange);
+      return;
+    }
+    const problem = clientFailure(error);
+    const { headers, body } = this.#application.describe(problem);
+    refuse(socket, httpStatus(problem.code), headers, body);
+  }
 }
 
 /** What Node's parser and timers report; `bytesParsed` and `reason` come from the parser. */
@@ -139,69 +178,68 @@ interface ClientError extends Error {
 /** A connection as Node keeps it: with the answer that is under way, until it is sent. */
 type Connection = Duplex & { _httpMessage?: ServerResponse | null };
 
-/** Answers what the parser could not read, after the requests before it, and ends the connection. */
-function onClientError(error: ClientError, socket: Connection): void {
-  if (socket.writableEnded) return;
-  const current = socket._httpMessage ?? undefined;
-  if (error.code === 'ECONNRESET' || socket.destroyed || isTlsError(error)) socket.destroy();
-  else if (current === undefined) refuse(socket, ...clientFailure(error));
-  else if (current.req.complete) current.once('finish', () => onClientError(error, socket));
-  else if (current.headersSent) socket.end(() => socket.destroy());
-  else refuse(socket, ...clientFailure(error));
-}
-
 /** After a failed handshake, plain HTTP on the port for HTTPS among others, nothing can be said. */
 function isTlsError({ code = '' }: ClientError): boolean {
   return code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
 }
 
-/** The failure that a parser error means, and headers that belong to it. */
-function clientFailure(error: ClientError): [Failure, string[]?] {
+/** The failure that a parser error means. */
+function clientFailure(error: ClientError): Failure {
   switch (error.code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return [failure('REQUEST_TIMEOUT', 'the request did not arrive in time')];
+      return failure('REQUEST_TIMEOUT', 'the request did not arrive in time');
     case 'HPE_HEADER_OVERFLOW': {
       const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
-      return [failure('HEADERS_TOO_LARGE', detail)];
+      return failure('HEADERS_TOO_LARGE', detail);
     }
-    case 'HPE_INVALID_METHOD':
-      return unknownMethod(error) ?? malformed(error);
     case undefined:
-    default:
-      return malformed(error);
+    default: {
+      const reason = error.reason ?? error.message;
+      return failure('MALFORMED_REQUEST', `the request is not HTTP/1.1: ${reason}`);
+    }
   }
 }
 
-function malformed(error: ClientError): [Failure] {
-  return [
-    failure('MALFORMED_REQUEST', `the request is not HTTP/1.1: ${error.reason ?? error.message}`),
-  ];
-}
-
-/** What a method that the parser does not know gets, if it heads a proper request line. */
-function unknownMethod({ rawPacket, bytesParsed }: ClientError): [Failure, string[]?] | undefined {
+/** The request of a method that the parser does not know, if it heads a proper request line. */
+function unknownMethod(error: ClientError, socket: Duplex): Exchange | undefined {
+  if (error.code !== 'HPE_INVALID_METHOD') return undefined;
+  const { rawPacket, bytesParsed } = error;
   const packet = rawPacket?.toString('latin1') ?? '';
   const requestLine = /([!#$%&'*+.^`|~\w-]+) (\S+) HTTP\/1\.[01]\r?\n/y;
   requestLine.lastIndex = packet.lastIndexOf('\n', bytesParsed) + 1;
   const [, method, target] = requestLine.exec(packet) ?? [];
   if (method === undefined || target === undefined) return undefined;
-  const route = routeOf(target);
-  return route === undefined ? [routeNotFound(target)] : methodNotAllowed(method, methodsOf(route));
+  return strangeExchange(socket, method, target);
+}
+
+/** A request on a connection that Node's parser has given up: it is answered, no more. */
+function strangeExchange(socket: Duplex, method: string, target: string): Exchange {
+  return {
+    method,
+    target,
+    header: () => undefined,
+    receive: () => {},
+    send: (status, headers, body) => refuse(socket, status, headers, body as Piece),
+    begin: () => {},
+    write: () => true,
+    end: () => {},
+    drained: () => Promise.resolve(),
+    abort: () => socket.destroy(),
+    isAnswered: false,
+    isGone: false,
+  };
 }
 
 /** Answers on the bare connection and ends it. */
-function refuse(socket: Duplex, problem: Failure, headers: string[] = []): void {
-  const body = `${renderProblem(problem)}\n`;
-  const status = httpStatus(problem.code);
+function refuse(socket: Duplex, status: number, headers: readonly string[], body: Piece): void {
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Content-Length: ${body.length}`,
     `Date: ${new Date().toUTCString()}`,
     'Connection: close',
   ];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body.toString()}`, 'latin1');
   // Closed at once, the connection would be reset under a client that is still sending, and the
   // answer lost.
   socket.resume();

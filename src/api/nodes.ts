@@ -1,0 +1,13 @@
+/** `GET /v1/nodes`: who serves the keys. */
+
+import { isFailure } from '../base/errors.ts';
+import { sendFailure, sendJson } from './answer.ts';
+import { parseQuery } from './query.ts';
+import type { Visit } from './visit.ts';
+
+/** Answers the members. */
+export function showNodes({ exchange, place, options }: Visit): void {
+  const parameters = parseQuery(place.query, []);
+  if (isFailure(parameters)) sendFailure(exchange, parameters);
+  else sendJson(exchange, options.engine.members());
+}

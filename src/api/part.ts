@@ -1,0 +1,29 @@
+/** `/v1/keys/{key}/index` and `/item`: load an element of a list, a member of a dictionary. */
+
+import { failure, isFailure, type Failure } from '../base/errors.ts';
+import type { Request } from '../record/request.ts';
+import { parseIndex, parseIndexDocument, parseItem, parseItemDocument } from './document.ts';
+import { parseQuery } from './query.ts';
+import { serving } from './serve.ts';
+
+/** GET and POST: the position comes in the query or, where there is none, in the body. */
+export const loadElement = serving(({ place }, key) => {
+  const make = (index: number | Failure): Request | Failure =>
+    typeof index === 'number' ? { action: 'index', key, index } : index;
+  if (place.query === '') return (body) => make(parseIndexDocument(body));
+  const parameters = parseQuery(place.query, ['index']);
+  return isFailure(parameters) ? parameters : make(parseIndex(parameters.index));
+});
+
+/** GET and POST: the name comes in the query or, where there is none, in the body. */
+export const loadItem = serving(({ place }, key) => {
+  const make = (item: string | Failure): Request | Failure =>
+    typeof item === 'string' ? { action: 'item', key, item } : item;
+  if (place.query === '') return (body) => make(parseItemDocument(body));
+  const parameters = parseQuery(place.query, ['item']);
+  if (isFailure(parameters)) return parameters;
+  const { item } = parameters;
+  return make(
+    item === undefined ? failure('INVALID_ITEM', 'the parameter item is missing') : parseItem(item),
+  );
+});

@@ -1,0 +1,101 @@
+/** The routes of the HTTP API: a row each, and which of them a request target names. */
+
+import { listKeys } from './keys.ts';
+import { showNodes } from './nodes.ts';
+import { loadElement, loadItem } from './part.ts';
+import { deleteRecord, loadRecord, storeRecord } from './record.ts';
+import type { Offer, Place } from './visit.ts';
+
+/** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
+interface Row {
+  /** `{key}` stands for one segment, the key. */
+  readonly path: string;
+  readonly methods: Readonly<Record<string, Offer>>;
+}
+
+const ROWS: readonly Row[] = [
+  { path: '/v1/keys', methods: { GET: { handle: listKeys } } },
+  {
+    path: '/v1/keys/{key}',
+    methods: {
+      GET: { handle: loadRecord },
+      PUT: { handle: storeRecord },
+      DELETE: { handle: deleteRecord },
+    },
+  },
+  {
+    path: '/v1/keys/{key}/index',
+    methods: {
+      GET: { handle: loadElement },
+      POST: { handle: loadElement },
+    },
+  },
+  {
+    path: '/v1/keys/{key}/item',
+    methods: {
+      GET: { handle: loadItem },
+      POST: { handle: loadItem },
+    },
+  },
+  { path: '/v1/nodes', methods: { GET: { handle: showNodes } } },
+];
+
+/** What is served at a path. */
+interface Route {
+  readonly path: string;
+  /** The methods, as the `Allow` header lists them. */
+  readonly allow: string;
+  readonly offers: ReadonlyMap<string, Offer>;
+}
+
+/** A request target that leads somewhere. */
+export interface Match extends Place {
+  readonly route: Route;
+}
+
+const KEYS = '/v1/keys';
+const KEY_PATH = `${KEYS}/{key}`;
+
+/** Routes by their path; those of a key by what follows it. */
+const FIXED = new Map<string, Route>();
+const OF_KEY = new Map<string, Route>();
+
+for (const row of ROWS) {
+  const route = routeFrom(row);
+  if (row.path.startsWith(KEY_PATH)) OF_KEY.set(row.path.slice(KEY_PATH.length), route);
+  else FIXED.set(row.path, route);
+}
+
+function routeFrom({ path, methods }: Row): Route {
+  const offers = new Map<string, Offer>();
+  for (const [method, offer] of Object.entries(methods)) {
+    offers.set(method, offer);
+    if (method === 'GET') offers.set('HEAD', offer);
+  }
+  return { path, offers, allow: [...offers.keys(), 'OPTIONS'].join(', ') };
+}
+
+/**
+ * Where a request target leads, if anywhere. The key stays as it is written there: it is
+ * percent-decoded once, by `keyOf`, and the path is never cleaned, so `.`, `..` and `%2F` are keys.
+ */
+export function matchTarget(target: string): Match | undefined {
+  const path = originForm(target);
+  const mark = path.indexOf('?');
+  const end = mark < 0 ? path.length : mark;
+  const query = mark < 0 ? '' : path.slice(mark + 1);
+  if (path.startsWith(KEYS) && path[KEYS.length] === '/') {
+    const start = KEYS.length + 1;
+    const slash = path.indexOf('/', start);
+    const keyEnd = slash < 0 || slash > end ? end : slash;
+    const route = OF_KEY.get(path.slice(keyEnd, end));
+    return route && { route, writtenKey: path.slice(start, keyEnd), query };
+  }
+  const route = FIXED.get(path.slice(0, end));
+  return route && { route, writtenKey: '', query };
+}
+
+/** Drops the scheme and authority that a client may put before the path (RFC 9112 §3.2.2). */
+function originForm(target: string): string {
+  return target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?]*/i, '');
+}
