@@ -18,7 +18,7 @@ export function ownedKeys(members: readonly string[], owner: string, count: numb
   const keys: Key[] = [];
   for (let n = 0; keys.length < count; n++) {
     const key = source.key(n);
-    if (topology.ownerOf(key) === position) keys.push(key);
+    if (topology.ownerOf(topology.partitionOf(key)) === position) keys.push(key);
   }
   return keys;
 }

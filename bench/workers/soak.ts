@@ -23,7 +23,7 @@ export interface SoakSample {
   readonly churn: number;
   readonly liveMib: number;
   readonly garbageMib: number;
-  readonly indexMib: number;
+  readonly keyTableMib: number;
   /** Of the process. */
   readonly residentMib: number;
 }
@@ -69,14 +69,14 @@ function operate(): number {
 }
 
 function sample(stores: number): SoakSample {
-  const { records, liveBytes, garbageBytes, indexBytes } = store.stats();
+  const { records, liveBytes, garbageBytes, keyTableBytes } = store.stats();
   return {
     minute: elapsedMs() / 60_000,
     records,
     churn: stores / records,
     liveMib: liveBytes / MIB,
     garbageMib: garbageBytes / MIB,
-    indexMib: indexBytes / MIB,
+    keyTableMib: keyTableBytes / MIB,
     residentMib: process.memoryUsage.rss() / MIB,
   };
 }

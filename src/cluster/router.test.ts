@@ -40,7 +40,8 @@ class FakePeer implements RemoteEngine {
 function loadOwnedBy(topology: Topology, member: string): Request {
   for (let n = 0; ; n++) {
     const key = keyFromText(`key ${n}`) as Key;
-    if (topology.members[topology.ownerOf(key)] === member) return { action: 'load', key };
+    if (topology.members[topology.ownerOf(topology.partitionOf(key))] === member)
+      return { action: 'load', key };
   }
 }
 
@@ -79,7 +80,7 @@ test('a request that met a newer epoch is retried by the newer topology', async 
   const older = topologyOf(1, ['a:1', 'b:1']);
   const newer = topologyOf(2, ['a:1', 'c:1']);
   const request = loadOwnedBy(older, 'b:1');
-  const newOwner = newer.members[newer.ownerOf(request.key)]!;
+  const newOwner = newer.members[newer.ownerOf(newer.partitionOf(request.key))]!;
   const [b, c] = [
     new FakePeer({ status: 'not-mine', topology: newer.facts() }),
     new FakePeer(servedBy('c:1')),

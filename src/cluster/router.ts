@@ -9,7 +9,8 @@ import type { Topology } from './topology.ts';
 
 /** The store of this node, which answers at once. */
 export interface LocalEngine {
-  serve(request: Request): Reply;
+  /** Serves a request for a key of this partition. */
+  serve(request: Request, partition: number): Reply;
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -41,38 +42,40 @@ export class Router {
   }
 
   serve(request: Request): Reply | Promise<KeptReply> {
-    const remote = this.#wayTo(request);
-    if (remote === undefined) return NOT_READY;
-    return remote === null ? this.#local.serve(request) : this.#send(remote, request);
+    const routes = this.#routes;
+    if (routes === undefined) return NOT_READY;
+    const partition = routes.topology.partitionOf(request.key);
+    const remote = remoteIn(routes, partition);
+    if (remote === null) return this.#local.serve(request, partition);
+    return this.#send(remote, request, partition);
   }
 
   /** Serves a request if this node is the owner. */
   serveHere(request: Request): Reply | NotMine {
-    const remote = this.#wayTo(request);
-    if (remote === undefined) return NOT_READY;
-    if (remote === null) return this.#local.serve(request);
-    return { status: 'not-mine', topology: this.#routes!.topology.facts() };
-  }
-
-  /** The link to the owner, null for this node, undefined before there is a topology. */
-  #wayTo(request: Request): RemoteEngine | null | undefined {
     const routes = this.#routes;
-    return routes?.remotes[routes.topology.ownerOf(request.key)];
+    if (routes === undefined) return NOT_READY;
+    const partition = routes.topology.partitionOf(request.key);
+    if (remoteIn(routes, partition) === null) return this.#local.serve(request, partition);
+    return { status: 'not-mine', topology: routes.topology.facts() };
   }
 
   /** Sends a request on, and again where the owner has changed meanwhile. */
-  async #send(first: RemoteEngine, request: Request): Promise<KeptReply> {
-    let remote: RemoteEngine | null | undefined = first;
+  async #send(first: RemoteEngine, request: Request, partition: number): Promise<KeptReply> {
+    let remote: RemoteEngine | null = first;
     for (let hop = 0; hop < HOPS_MAX; hop++) {
       const answer = await remote.serve(request);
       if (answer.status !== 'not-mine') return answer;
       this.#onNotMine(answer);
-      remote = this.#wayTo(request);
-      if (remote === undefined) return NOT_READY;
-      if (remote === null) return keep(this.#local.serve(request));
+      remote = remoteIn(this.#routes!, partition);
+      if (remote === null) return keep(this.#local.serve(request, partition));
     }
     return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');
   }
+}
+
+/** The link to the owner of a partition, null for this node. */
+function remoteIn({ topology, remotes }: Routes, partition: number): RemoteEngine | null {
+  return remotes[topology.ownerOf(partition)]!;
 }
 
 /** The failure of every request before the node is a member. */

@@ -25,9 +25,14 @@ export class Topology implements TopologyFacts {
     this.shares = shares;
   }
 
-  /** The owner of a key, as a position in {@link members}. */
-  ownerOf(key: Key): number {
-    return this.#owners[partitionOf(key, this.#owners.length)]!;
+  /** The partition of a key. */
+  partitionOf(key: Key): number {
+    return partitionOf(key, this.#owners.length);
+  }
+
+  /** The owner of a partition, as a position in {@link members}. */
+  ownerOf(partition: number): number {
+    return this.#owners[partition]!;
   }
 
   /** The facts alone, to be sent. */

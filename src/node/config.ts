@@ -72,7 +72,7 @@ export const FLAGS = {
   },
   'max-memory': {
     placeholder: 'SIZE',
-    help: `The memory for records and their index, such as 512mb or 2gib, 27gib at most; 0 for no
+    help: `The memory for records and their key table, such as 512mb or 2gib, 27gib at most; 0 for no
       bound.`,
     fallback: '0',
     parse: (text: string) => size(text, 0, MAX_MEMORY_BYTES_MAX),

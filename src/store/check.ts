@@ -1,38 +1,42 @@
-/** Verifies what must hold between the arena, the records, the index and the expiry wheel. */
+/** Verifies what must hold between the arena, the records, the key table and the expiry wheel. */
 
 import type { Key } from '../base/key.ts';
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex, Place } from './keys/key-table.ts';
-import { PackedKey } from './keys/packed-key.ts';
+import type { KeyTable } from './keys/key-table.ts';
+import type { SoughtKey } from './keys/packed-key.ts';
 import type { Arena, BlockAddress } from './memory/arena.ts';
 import { recordWords, type Records } from './memory/records.ts';
 
+/** What is compared with each other. */
+export interface Checked {
+  readonly arena: Arena;
+  readonly records: Records;
+  readonly table: KeyTable;
+  readonly wheel: ExpiryWheel;
+  /** Gets a key ready to be looked for where it belongs. */
+  readonly seek: (key: Key) => SoughtKey;
+}
+
 /**
- * Walks through everything; `placeOf` tells where a key belongs.
+ * Walks through everything.
  *
  * @throws Error that says which invariant does not hold.
  */
-export function checkStore(
-  arena: Arena,
-  records: Records,
-  index: KeyIndex,
-  wheel: ExpiryWheel,
-  placeOf: (key: Key) => Place,
-): void {
-  const live = checkBlocks(arena, records);
-  checkIndex(records, index, live, placeOf);
-  checkWheel(records, wheel, live);
+export function checkRecords(checked: Checked): void {
+  const live = checkBlocks(checked);
+  checkTable(checked, live);
+  checkWheel(checked, live);
 }
 
 /** Every segment is filled by its blocks, and the sums are right; returns the live blocks. */
-function checkBlocks(arena: Arena, records: Records): Set<BlockAddress> {
+function checkBlocks({ arena, records }: Checked): Set<BlockAddress> {
   const live = new Set<BlockAddress>();
   let garbageWords = 0;
   let liveWords = 0;
-  for (const [number, segment] of arena.segments()) {
+  for (const [first, segment] of arena.segments()) {
     let segmentWords = 0;
     let segmentLiveWords = 0;
-    let address = arena.firstBlock(number);
+    let address = first;
     while (address !== 0) {
       const words = records.sizeWords(address);
       segmentWords += words;
@@ -44,8 +48,12 @@ function checkBlocks(arena: Arena, records: Records): Set<BlockAddress> {
       }
       address = arena.nextBlock(address);
     }
-    equal(segmentLiveWords, segment.liveWords, `live words of segment ${number}`);
-    equal(segmentWords - segmentLiveWords, segment.garbageWords, `garbage of segment ${number}`);
+    equal(segmentLiveWords, segment.liveWords, `live words of the segment at ${first}`);
+    equal(
+      segmentWords - segmentLiveWords,
+      segment.garbageWords,
+      `garbage of the segment at ${first}`,
+    );
     garbageWords += segment.garbageWords;
     liveWords += segment.liveWords;
   }
@@ -54,33 +62,27 @@ function checkBlocks(arena: Arena, records: Records): Set<BlockAddress> {
   return live;
 }
 
-/** Every live record is in the index once, where its key belongs, and nothing else is. */
-function checkIndex(
-  records: Records,
-  index: KeyIndex,
-  live: ReadonlySet<BlockAddress>,
-  placeOf: (key: Key) => Place,
-): void {
-  index.check();
-  const packed = new PackedKey();
+/** Every live record is in the key table once, where its key belongs, and nothing else is. */
+function checkTable({ records, table, seek }: Checked, live: ReadonlySet<BlockAddress>): void {
+  table.check();
   let entries = 0;
-  for (let partition = 0; partition < index.partitions; partition++) {
-    for (const address of index.addresses(partition)) {
+  for (let partition = 0; partition < table.partitions; partition++) {
+    for (const address of table.addresses(partition)) {
       entries++;
-      verify(live.has(address), () => `the index points at ${address}, which is no live record`);
+      verify(live.has(address), () => `the table points at ${address}, which is no live record`);
       equal(records.partition(address), partition, `partition in record ${address}`);
       const key = records.key(address);
-      const place = placeOf(key);
-      equal(place.partition, partition, `partition of key ${JSON.stringify(key)}`);
-      equal(index.find(place, packed.pack(key)), address, `address of key ${JSON.stringify(key)}`);
+      const sought = seek(key);
+      equal(sought.partition, partition, `partition of key ${JSON.stringify(key)}`);
+      equal(table.find(sought), address, `address of key ${JSON.stringify(key)}`);
     }
   }
-  equal(entries, live.size, 'entries in the index');
-  equal(entries, index.entries, 'count of the index');
+  equal(entries, live.size, 'entries in the key table');
+  equal(entries, table.entries, 'count of the key table');
 }
 
 /** Every record that expires is in the wheel once, linked both ways, and no other is. */
-function checkWheel(records: Records, wheel: ExpiryWheel, live: ReadonlySet<BlockAddress>): void {
+function checkWheel({ records, wheel }: Checked, live: ReadonlySet<BlockAddress>): void {
   const waiting = new Set<BlockAddress>();
   for (const address of wheel.addresses()) {
     verify(live.has(address), () => `the wheel holds ${address}, which is no live record`);

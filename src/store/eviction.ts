@@ -1,9 +1,11 @@
 /** Eviction: which record goes when memory is full. */
 
 import type { ExpiryWheel } from './expiry-wheel.ts';
-import type { KeyIndex, Place } from './keys/key-table.ts';
+import type { KeyTable } from './keys/key-table.ts';
+import type { Place } from './keys/packed-key.ts';
 import type { BlockAddress } from './memory/arena.ts';
 import type { Records } from './memory/records.ts';
+import type { RecordMap } from './record-map.ts';
 
 /**
  * `none` refuses to store; `lru` evicts the least recently used record of a sample; `ttl` evicts the
@@ -20,21 +22,19 @@ const SAMPLE_RECORDS = 16;
 export class Evictor {
   readonly #eviction: Eviction;
   readonly #records: Records;
-  readonly #index: KeyIndex;
+  readonly #table: KeyTable;
   readonly #wheel: ExpiryWheel;
   readonly #random: () => number;
 
   /** `random` gives numbers from 0 to 1, 1 excluded. */
   constructor(
     eviction: Eviction,
-    records: Records,
-    index: KeyIndex,
-    wheel: ExpiryWheel,
+    { records, table, wheel }: Pick<RecordMap, 'records' | 'table' | 'wheel'>,
     random: () => number,
   ) {
     this.#eviction = eviction;
     this.#records = records;
-    this.#index = index;
+    this.#table = table;
     this.#wheel = wheel;
     this.#random = random;
   }
@@ -66,7 +66,7 @@ export class Evictor {
     let found = 0;
     let lowest = Infinity;
     let seen = 0;
-    for (const address of this.#index.addressesFrom(this.#anywhere())) {
+    for (const address of this.#table.addressesFrom(this.#anywhere())) {
       if (address === spared) continue;
       const measured = measure(address);
       if (measured < lowest) {
@@ -79,7 +79,7 @@ export class Evictor {
   }
 
   #anywhere(): Place {
-    const partition = Math.floor(this.#random() * this.#index.partitions);
+    const partition = Math.floor(this.#random() * this.#table.partitions);
     return { partition, hash: Math.floor(this.#random() * 2 ** 32) };
   }
 }

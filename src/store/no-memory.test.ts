@@ -1,7 +1,8 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { keyFromText } from '../base/key.ts';
 import type { Request } from '../record/request.ts';
+import type { MemorySource } from './memory/chunk.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 /** Pieces of memory that the system still has. */
@@ -13,16 +14,11 @@ function allocate(sizeBytes: number): ArrayBuffer | undefined {
   return new ArrayBuffer(sizeBytes);
 }
 
-vi.mock('./memory/chunk.ts', () => ({
-  allocateChunk: () => allocate(2 ** 25),
-  allocateExactly: allocate,
-  freeMemory: () => piecesLeft++,
-}));
-
-vi.mock('../base/limits.ts', async (original) => ({
-  ...(await original<object>()),
-  ADDRESSABLE_SEGMENTS: 8,
-}));
+const memory: MemorySource = {
+  chunk: () => allocate(2 ** 25),
+  exactly: allocate,
+  free: () => piecesLeft++,
+};
 
 const MIB = 2 ** 20;
 const clock = (): number => 1;
@@ -34,7 +30,9 @@ function makeStore(bounds: Partial<StoreOptions> = {}): Store {
     partitions: 4,
     maxMemoryBytes: 0,
     eviction: 'none',
-    random: Math.random,
+    random: () => 0.5,
+    memory,
+    segmentsMax: 8,
     ...bounds,
   });
 }
@@ -91,8 +89,18 @@ test('where all addresses are in use, what is deleted is won back', () => {
   store.check();
 });
 
-test('where all addresses are in use, large values go on to be stored by eviction', () => {
+test('large values are bounded by memory alone, and leave room for others', () => {
   piecesLeft = 100;
+  const store = makeStore();
+  for (let at = 0; at < 90; at++) expect(store.serve(storing(at, 600_000)).status).toBe('ok');
+  for (let at = 0; at < 500; at++) {
+    expect(store.serve(storing(1000 + at, 10_000)).status).toBe('ok');
+  }
+  store.check();
+});
+
+test('where the system has no memory left, large values go on to be stored by eviction', () => {
+  piecesLeft = 10;
   const store = makeStore({ maxMemoryBytes: 1024 * MIB, eviction: 'lru' });
   for (let at = 0; at < 100; at++) {
     expect(store.serve(storing(at, 600_000)).status).toBe('ok');

@@ -209,7 +209,7 @@ test('mass deletion leaves nothing behind', () => {
   store.check();
   expect(heldBytes(store)).toBeLessThan(6 * MIB);
   for (let at = 0; at < 100_000; at += 100) store.serve(deleting(`key:${at}`));
-  expect(store.stats()).toMatchObject({ records: 0, liveBytes: 0, indexBytes: 0 });
+  expect(store.stats()).toMatchObject({ records: 0, liveBytes: 0, keyTableBytes: 0 });
   expect(heldBytes(store)).toBeLessThan(MIB);
   store.check();
 });
@@ -397,10 +397,10 @@ test('keys that share a hash tag are found, listed in small slices, and leave no
   }
   for (const name of names.slice(10)) store.serve(deleting(name));
   store.check();
-  expect(store.stats().indexBytes).toBeLessThan(1024);
+  expect(store.stats().keyTableBytes).toBeLessThan(1024);
   expect(allKeys(store).toSorted()).toEqual(names.slice(0, 10).toSorted());
   for (const name of names) store.serve(deleting(name));
-  expect(store.stats()).toMatchObject({ records: 0, indexBytes: 0 });
+  expect(store.stats()).toMatchObject({ records: 0, keyTableBytes: 0 });
   store.check();
 });
 
@@ -468,7 +468,7 @@ test.each(EVICTIONS.filter((eviction) => eviction !== 'none'))(
       expect(store.serve(storing(name, text, 3600n * SECOND_NS)).status).toBe('ok');
       latest.set(name, text);
       if (step % 4000 === 0) store.check();
-      // An index table that doubles after room was made is the one thing that may pass the bound.
+      // A hash table that doubles after room was made is the one thing that may pass the bound.
       expect(usedBytes(store)).toBeLessThanOrEqual(4 * MIB + 4096);
     }
     expect(store.stats().evicted).toBeGreaterThan(1000);
@@ -543,5 +543,5 @@ test('the room for a value larger than many records is made afterwards, within a
 });
 
 function usedBytes(store: Store): number {
-  return store.stats().liveBytes + store.stats().indexBytes;
+  return store.stats().liveBytes + store.stats().keyTableBytes;
 }

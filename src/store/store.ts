@@ -9,20 +9,15 @@ import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Lister, KeyQuery } from '../record/lister.ts';
 import { select } from '../record/part.ts';
-import { NO_META, type Meta, type NodeRef, type Reply, type ByteRange } from '../record/reply.ts';
+import { NO_META, type Meta, type NodeRef, type Reply } from '../record/reply.ts';
 import type { DeleteRequest, ReadRequest, Request, StoreRequest } from '../record/request.ts';
-import { checkStore } from './check.ts';
-import { Compactor } from './compactor.ts';
 import { Evictor, type Eviction } from './eviction.ts';
-import { ExpiryWheel } from './expiry-wheel.ts';
-import { KeyHash } from './keys/hash.ts';
-import { KeyIndex, type Place } from './keys/key-table.ts';
-import { PackedKey } from './keys/packed-key.ts';
-import { Arena, WORD_BYTES, type BlockAddress } from './memory/arena.ts';
-import { Records, recordWords } from './memory/records.ts';
-
-/** Words of compaction after which a request moves no further block: 128 KiB. */
-const COMPACTION_WORDS_PER_REQUEST = 16_384;
+import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
+import { listKeys } from './listing.ts';
+import { WORD_BYTES, type BlockAddress } from './memory/arena.ts';
+import { systemMemory, type MemorySource } from './memory/chunk.ts';
+import { recordWords } from './memory/records.ts';
+import { RecordMap } from './record-map.ts';
 
 /** Records that one request may evict; the rest of a large value's room is made afterwards. */
 const EVICTIONS_PER_REQUEST = 64;
@@ -36,11 +31,15 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** How many partitions the space of keys has. */
   readonly partitions: number;
-  /** Bound of records and indexes together; 0 for none. */
+  /** Bound of records and key table together; 0 for none. */
   readonly maxMemoryBytes: number;
   readonly eviction: Eviction;
   /** Gives numbers from 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** The system's, unless another is given. */
+  readonly memory?: MemorySource;
+  /** Fewer segments of memory than addresses reach. */
+  readonly segmentsMax?: number;
 }
 
 export interface StoreStats {
@@ -49,7 +48,7 @@ export interface StoreStats {
   readonly expiring: number;
   /** Records with their headers and padding. */
   readonly liveBytes: number;
-  readonly indexBytes: number;
+  readonly keyTableBytes: number;
   /** Dead records whose memory is not won back yet. */
   readonly garbageBytes: number;
   /** Records evicted since the start. */
@@ -62,46 +61,34 @@ export interface StoreStats {
  */
 export class Store implements Lister {
   readonly #options: StoreOptions;
-  readonly #arena = new Arena();
-  readonly #records = new Records(this.#arena);
-  readonly #hash: KeyHash;
-  /** The key of the request that is being served, and of a record that is removed or moved besides. */
-  readonly #key = new PackedKey();
-  readonly #otherKey = new PackedKey();
-  readonly #index: KeyIndex;
-  readonly #wheel: ExpiryWheel;
+  readonly #map: RecordMap;
   readonly #evictor: Evictor;
-  readonly #compactor: Compactor;
+  /** Where the key of the request that is being served is packed. */
+  readonly #packed = new PackedKey();
   #lastCreation = 0;
   #evicted = 0;
-  /** Words that were freed and not paid for. */
-  #freedWords = 0;
 
   constructor(options: StoreOptions) {
-    const { partitions, clock, eviction, random } = options;
+    const { clock, memory = systemMemory, eviction, random } = options;
     this.#options = options;
-    this.#hash = new KeyHash(random() * 2 ** 32, random() * 2 ** 32);
-    this.#index = new KeyIndex(partitions, this.#records);
-    this.#wheel = new ExpiryWheel(this.#records, clock());
-    this.#evictor = new Evictor(eviction, this.#records, this.#index, this.#wheel, random);
-    this.#compactor = new Compactor(this.#arena, this.#records, (from, to) =>
-      this.#moved(from, to),
-    );
+    this.#map = new RecordMap({ ...options, now: clock(), memory });
+    this.#evictor = new Evictor(eviction, this.#map, random);
   }
 
-  serve(request: Request): Reply {
+  /** Serves a request; who knows the key's partition already hands it on. */
+  serve(request: Request, partition = this.#partitionOf(request.key)): Reply {
     const now = this.#options.clock();
-    const place = this.#placeOf(request.key);
-    let address = this.#index.find(place, this.#key);
-    if (address !== 0 && !isLive(this.#records.deadline(address), now)) {
-      this.#remove(address, place);
+    const key = this.#map.seek(request.key, partition, this.#packed);
+    let address = this.#map.find(key);
+    if (address !== 0 && !isLive(this.#map.records.deadline(address), now)) {
+      this.#map.remove(key, address);
       address = 0;
     }
     switch (request.action) {
       case 'store':
-        return this.#compacted(this.#store(request, address, place, now));
+        return this.#paid(this.#store(request, key, address, now));
       case 'delete':
-        return this.#compacted(this.#delete(request, address, place));
+        return this.#paid(this.#delete(request, key, address));
       case 'load':
       case 'index':
       case 'item':
@@ -109,21 +96,12 @@ export class Store implements Lister {
     }
   }
 
-  /** By partition, then by hash, then by byte: an order that holds while tables split and merge. */
-  *list({ prefix, after }: KeyQuery): Generator<Key[]> {
-    const start = after === undefined ? { partition: 0, hash: 0 } : this.#placeOf(after);
-    for (const { partition, entries } of this.#index.slices(start)) {
-      const now = this.#options.clock();
-      const found: Listed[] = [];
-      for (const [hash, address] of entries) {
-        if (!isLive(this.#records.deadline(address), now)) continue;
-        const key = this.#records.key(address);
-        if (!key.startsWith(prefix)) continue;
-        const isSamePlace = partition === start.partition && hash === start.hash;
-        if (!isSamePlace || after === undefined || key > after) found.push({ hash, key });
-      }
-      yield found.toSorted(byHash).map(({ key }) => key);
-    }
+  list({ prefix, after }: KeyQuery): Generator<Key[]> {
+    const place =
+      after === undefined
+        ? { partition: 0, hash: 0 }
+        : this.#map.seek(after, this.#partitionOf(after), new PackedKey());
+    return listKeys(this.#map, this.#options.clock, prefix, { ...place, after });
   }
 
   /**
@@ -139,17 +117,16 @@ export class Store implements Lister {
     for (const _ of this.#chores(start)) {
       if (++steps % STEPS_PER_LOOK === 0 && clock() - start >= budgetUs) return true;
     }
-    this.#freedWords = 0;
     return false;
   }
 
   stats(): StoreStats {
     return {
-      records: this.#index.entries,
-      expiring: this.#wheel.size,
-      liveBytes: this.#arena.liveBytes,
-      indexBytes: this.#index.sizeBytes,
-      garbageBytes: this.#arena.garbageBytes,
+      records: this.#map.table.entries,
+      expiring: this.#map.wheel.size,
+      liveBytes: this.#map.liveBytes,
+      keyTableBytes: this.#map.table.sizeBytes,
+      garbageBytes: this.#map.garbageBytes,
       evicted: this.#evicted,
     };
   }
@@ -160,39 +137,39 @@ export class Store implements Lister {
    * @throws Error that says which does not hold.
    */
   check(): void {
-    checkStore(this.#arena, this.#records, this.#index, this.#wheel, (key) => this.#placeOf(key));
+    this.#map.check((key) => this.#partitionOf(key));
   }
 
   *#chores(now: number): Generator<void> {
-    for (const address of this.#wheel.due(now)) {
-      if (address !== 0) this.#drop(address);
+    for (const address of this.#map.wheel.due(now)) {
+      if (address !== 0) this.#map.drop(address);
       yield;
     }
     while (this.#overBytes(0) > 0 && this.#evictOne(0)) yield;
-    while (this.#compactor.isBehind && this.#compactor.step() > 0) yield;
+    yield* this.#map.compact();
   }
 
   #read(request: ReadRequest, address: BlockAddress, now: number): Reply {
     if (address === 0) return missing(request);
     const { node } = this.#options;
     if (request.action === 'load' && request.condition !== undefined) {
-      const meta = this.#records.meta(address);
+      const meta = this.#map.records.meta(address);
       const broken = brokenCondition(request.condition, meta);
       if (broken === 'ifMatch') return preconditionFailed(request, meta);
       if (broken === 'ifNoneMatch') {
-        this.#records.touch(address, now);
+        this.#map.records.touch(address, now);
         return { status: 'unchanged', node, meta };
       }
     }
-    const whole = this.#records.value(address);
+    const whole = this.#map.records.value(address);
     const value = request.action === 'load' ? whole : select(request, whole);
     if ('status' in value) return value;
-    this.#records.touch(address, now);
-    return { status: 'ok', node, meta: this.#records.meta(address), value };
+    this.#map.records.touch(address, now);
+    return { status: 'ok', node, meta: this.#map.records.meta(address), value };
   }
 
-  #store(request: StoreRequest, address: BlockAddress, place: Place, now: number): Reply {
-    const before = address === 0 ? undefined : this.#records.meta(address);
+  #store(request: StoreRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
+    const before = address === 0 ? undefined : this.#map.records.meta(address);
     if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     const meta: Meta = {
       index: (before?.index ?? 0) + 1,
@@ -202,42 +179,19 @@ export class Store implements Lister {
       updatedAt: now,
     };
     if (!this.#makeRoom(request, address)) return memoryFull(request);
-    for (let evictions = 0; !this.#write(request.value, address, place, meta); evictions++) {
+    for (let evictions = 0; this.#map.write(key, address, request.value, meta) === 0; evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address))
         return memoryFull(request);
     }
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }
 
-  /** Writes a record, over the one at `address` or anew; false if there is no memory for it. */
-  #write(value: ByteRange, address: BlockAddress, place: Place, meta: Meta): boolean {
-    const isWaiting = address !== 0 && this.#records.expires(address);
-    if (isWaiting) this.#wheel.remove(address);
-    let written = address;
-    if (address === 0 || !this.#records.overwrite(address, value, meta)) {
-      written = this.#index.reserve()
-        ? this.#records.create(this.#key, place.partition, value, meta)
-        : 0;
-      if (written === 0) {
-        if (isWaiting) this.#wheel.add(address);
-        return false;
-      }
-      if (address === 0) this.#index.add(place, written);
-      else {
-        this.#index.replace(place, address, written);
-        this.#free(address);
-      }
-    }
-    if (meta.ttlNs !== 0n) this.#wheel.add(written);
-    return true;
-  }
-
-  #delete(request: DeleteRequest, address: BlockAddress, place: Place): Reply {
+  #delete(request: DeleteRequest, key: SoughtKey, address: BlockAddress): Reply {
     if (request.condition !== undefined) {
-      const before = address === 0 ? undefined : this.#records.meta(address);
+      const before = address === 0 ? undefined : this.#map.records.meta(address);
       if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     }
-    if (address !== 0) this.#remove(address, place);
+    if (address !== 0) this.#map.remove(key, address);
     return { status: 'ok', node: this.#options.node, meta: NO_META, value: undefined };
   }
 
@@ -247,7 +201,7 @@ export class Store implements Lister {
     if (maxMemoryBytes === 0) return true;
     const size = recordWords(key.length, value.end - value.start, ttlNs !== 0n);
     if (size * WORD_BYTES > maxMemoryBytes) return false;
-    const growth = (size - (address === 0 ? 0 : this.#records.sizeWords(address))) * WORD_BYTES;
+    const growth = (size - (address === 0 ? 0 : this.#map.records.sizeWords(address))) * WORD_BYTES;
     if (growth <= 0) return true;
     for (let evictions = 0; this.#overBytes(growth) > 0; evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST) return this.#overBytes(growth) <= VALUE_BYTES_MAX;
@@ -260,44 +214,21 @@ export class Store implements Lister {
   #overBytes(growthBytes: number): number {
     const { maxMemoryBytes } = this.#options;
     if (maxMemoryBytes === 0) return 0;
-    return this.#arena.liveBytes + this.#index.sizeBytes + growthBytes - maxMemoryBytes;
+    return this.#map.liveBytes + this.#map.table.sizeBytes + growthBytes - maxMemoryBytes;
   }
 
   #evictOne(spared: BlockAddress): boolean {
     const victim = this.#evictor.choose(spared);
     if (victim === 0) return false;
-    this.#drop(victim);
+    this.#map.drop(victim);
     this.#evicted++;
     return true;
   }
 
-  /** Removes a record of which only the address is known. */
-  #drop(address: BlockAddress): void {
-    this.#remove(address, this.#placeAt(address));
-  }
-
-  #remove(address: BlockAddress, place: Place): void {
-    if (this.#records.expires(address)) this.#wheel.remove(address);
-    this.#index.remove(place, address);
-    this.#free(address);
-  }
-
-  #free(address: BlockAddress): void {
-    this.#freedWords += this.#records.sizeWords(address);
-    this.#records.free(address);
-  }
-
   /** Pays for the garbage that a write made, when its reply is there and lies in no record. */
-  #compacted(reply: Reply): Reply {
-    this.#compactor.pay(this.#freedWords, COMPACTION_WORDS_PER_REQUEST);
-    this.#freedWords = 0;
+  #paid(reply: Reply): Reply {
+    this.#map.pay();
     return reply;
-  }
-
-  /** Follows a record that compaction has copied. */
-  #moved(from: BlockAddress, to: BlockAddress): void {
-    this.#index.replace(this.#placeAt(to), from, to);
-    if (this.#records.expires(to)) this.#wheel.move(from, to);
   }
 
   /** A time that no other record was created at: it names the record's versions. */
@@ -306,27 +237,9 @@ export class Store implements Lister {
     return this.#lastCreation;
   }
 
-  /** Where a key belongs, which is packed from now on. */
-  #placeOf(key: Key): Place {
-    const partition = partitionOf(key, this.#options.partitions);
-    return { partition, hash: this.#hash.hash(this.#key.pack(key)) };
+  #partitionOf(key: Key): number {
+    return partitionOf(key, this.#options.partitions);
   }
-
-  /** Where the key of a record belongs; the packed key stays that of the request. */
-  #placeAt(address: BlockAddress): Place {
-    const key = this.#records.readKey(address, this.#otherKey);
-    return { partition: this.#records.partition(address), hash: this.#hash.hash(key) };
-  }
-}
-
-/** A key and its hash, by which it is listed. */
-interface Listed {
-  readonly hash: number;
-  readonly key: Key;
-}
-
-function byHash(a: Listed, b: Listed): number {
-  return a.hash - b.hash || (a.key < b.key ? -1 : 1);
 }
 
 function missing({ action, key }: Request): Failure {

@@ -1,6 +1,7 @@
 /** Where each key's record is: hash tables, and a tree for each partition that has more than one. */
 
 import type { BlockAddress } from '../memory/arena.ts';
+import type { MemorySource } from '../memory/chunk.ts';
 import type { Records } from '../memory/records.ts';
 import { offsetOf, TableMemory } from '../memory/tables.ts';
 import {
@@ -11,7 +12,7 @@ import {
   sparseBelow,
   type Entry,
 } from './hash-table.ts';
-import type { PackedKey } from './packed-key.ts';
+import type { Place, SoughtKey } from './packed-key.ts';
 
 /** Tables have 2^4 to 2^12 numbers: 8 slots to 2,048. */
 const ORDER_MIN = 4;
@@ -37,12 +38,6 @@ type Reference = number;
 const BRANCH = 15;
 const KIND_MASK = 15;
 
-/** Where a key belongs: its partition, and its hash within that. */
-export interface Place {
-  readonly partition: number;
-  readonly hash: number;
-}
-
 /**
  * A partition begins as one table. A table that would grow past 2,048 slots is split into sixteen, by
  * the next bits of the hash, below a branch; a branch with few entries becomes a table again. So no
@@ -51,15 +46,16 @@ export interface Place {
  * Hashes are compared before keys, so that a look-up rarely reads a record in vain, and growing never
  * reads one.
  */
-export class KeyIndex {
+export class KeyTable {
   readonly #records: Records;
-  readonly #memory = new TableMemory();
+  readonly #memory: TableMemory;
   /** The root of each partition's tree. */
   readonly #roots: Uint32Array;
   #entries = 0;
 
-  constructor(partitions: number, records: Records) {
+  constructor(partitions: number, records: Records, source: MemorySource) {
     this.#records = records;
+    this.#memory = new TableMemory(source);
     this.#roots = new Uint32Array(partitions * NODE_U32);
   }
 
@@ -83,7 +79,7 @@ export class KeyIndex {
   }
 
   /** The address of a key's record; 0 if there is none. */
-  find({ partition, hash }: Place, key: PackedKey): BlockAddress {
+  find({ partition, hash, packed }: SoughtKey): BlockAddress {
     const { table } = this.#leaf(partition, hash);
     if (table === 0) return 0;
     const slab = this.#memory.slabOf(table);
@@ -92,7 +88,7 @@ export class KeyIndex {
     for (let at = firstProbe(hash, mask); ; at = nextProbe(at, mask)) {
       const address = slab[start + at + 1] as number;
       if (address === 0) return 0;
-      if (slab[start + at] === hash && this.#records.hasKey(address, key)) return address;
+      if (slab[start + at] === hash && this.#records.hasKey(address, packed)) return address;
     }
   }
 
@@ -123,7 +119,7 @@ export class KeyIndex {
    * within a table. What is added or removed meanwhile may be there or not, all else is there once:
    * a table that has split or merged since goes on where the one before it ended.
    */
-  *slices(from: Place): Generator<{ partition: number; entries: Entry[] }> {
+  *tables(from: Place): Generator<{ partition: number; entries: Entry[] }> {
     let { partition, hash } = from;
     for (; partition < this.partitions; partition++, hash = 0) {
       while (hash < 2 ** 32 && this.count(partition) > 0) {

@@ -3,6 +3,17 @@
 import type { Key } from '../../base/key.ts';
 import { KEY_BYTES_MAX } from '../../base/limits.ts';
 
+/** Where a key belongs: its partition, and its hash within that. */
+export interface Place {
+  readonly partition: number;
+  readonly hash: number;
+}
+
+/** A key as it is looked for. */
+export interface SoughtKey extends Place {
+  readonly packed: PackedKey;
+}
+
 /**
  * The bytes of one key after another, in little-endian words of four: a string's are read once here,
  * because each look at a character of it costs more than the arithmetic that is done with it.

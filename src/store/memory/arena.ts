@@ -1,7 +1,7 @@
 /** Raw memory outside the JavaScript heap: segments that blocks are appended to, and their garbage. */
 
 import { ADDRESSABLE_SEGMENTS } from '../../base/limits.ts';
-import { allocateChunk, allocateExactly, freeMemory } from './chunk.ts';
+import type { MemorySource } from './chunk.ts';
 
 /** Bytes in a word. Blocks are whole words, so that their numbers are aligned. */
 export const WORD_BYTES = 8;
@@ -16,20 +16,23 @@ const SEGMENT_WORDS = 1 << OFFSET_BITS;
 /** A block of more than 512 KiB has a segment to itself, which goes with it: it is never moved. */
 const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
 
+/** The addresses of one segment that there is not are numbers of blocks that have one to themselves. */
+const SHARED_SEGMENTS_MAX = ADDRESSABLE_SEGMENTS - 1;
+const LARGE_FROM = SHARED_SEGMENTS_MAX * SEGMENT_WORDS;
+const LARGE_BLOCKS_MAX = SEGMENT_WORDS;
+
 /** The first word of a segment stays unused, so that no block has the address 0. */
 const FIRST_WORD = 1;
 
 /**
- * Where a block starts, in words: a whole number of 32 bits, so that 32 GiB can be addressed.
- * 0 is no address.
+ * Where a block starts: segment and word, so that 32 GiB can be addressed with 32 bits, or which of
+ * the large blocks it is. 0 is no address.
  */
 export type BlockAddress = number;
 
 /** A piece of memory, seen as the kinds of numbers that are kept in it. */
 export class Segment {
   readonly memory: ArrayBuffer;
-  /** Whether it is for many blocks, not for a single large one. */
-  readonly isShared: boolean;
   readonly bytes: Buffer;
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
@@ -39,9 +42,8 @@ export class Segment {
   /** Words of live blocks. */
   liveWords = 0;
 
-  constructor(memory: ArrayBuffer, isShared: boolean) {
+  constructor(memory: ArrayBuffer) {
     this.memory = memory;
-    this.isShared = isShared;
     this.bytes = Buffer.from(memory);
     this.u32 = new Uint32Array(memory);
     this.f64 = new Float64Array(memory);
@@ -59,8 +61,13 @@ export class Segment {
  * The first number (u32) of a block is its size in words, which makes a segment walkable.
  */
 export class Arena {
+  readonly #source: MemorySource;
+  readonly #segmentsMax: number;
+  /** Segments that blocks share, and those of large blocks; the numbers below them without one. */
   readonly #segments: (Segment | undefined)[] = [];
   readonly #unusedNumbers: number[] = [];
+  readonly #large: (Segment | undefined)[] = [];
+  readonly #unusedLarge: number[] = [];
   /** The number of the segment that blocks are appended to; -1 if there is none. */
   #open = -1;
   #pinned = -1;
@@ -68,6 +75,12 @@ export class Arena {
   #spare: Segment | undefined;
   #liveWords = 0;
   #garbageWords = 0;
+
+  /** Has at most `segmentsMax` segments that blocks share. */
+  constructor(source: MemorySource, segmentsMax = SHARED_SEGMENTS_MAX) {
+    this.#source = source;
+    this.#segmentsMax = segmentsMax;
+  }
 
   /** Bytes of live blocks. */
   get liveBytes(): number {
@@ -80,6 +93,7 @@ export class Arena {
   }
 
   segmentOf(address: BlockAddress): Segment {
+    if (address >= LARGE_FROM) return this.#large[address - LARGE_FROM] as Segment;
     return this.#segments[address >>> OFFSET_BITS] as Segment;
   }
 
@@ -88,26 +102,26 @@ export class Arena {
    * segment is only for a block that `isMoved`, so that compaction can go on where all are in use.
    */
   allocate(words: number, isMoved = false): BlockAddress {
-    const number = this.#segmentFor(words, isMoved ? 0 : 1);
-    const segment = this.#segments[number];
-    if (segment === undefined) return 0;
-    const offset = segment.usedWords;
+    const address =
+      words > SHARED_BLOCK_WORDS_MAX ? this.#addLarge(words) : this.#placeFor(words, isMoved);
+    if (address === 0) return 0;
+    const segment = this.segmentOf(address);
     segment.usedWords += words;
     segment.liveWords += words;
     this.#liveWords += words;
-    segment.u32[offset * 2] = words;
-    return addressOf(number, offset);
+    segment.u32[offsetOf(address) * 2] = words;
+    return address;
   }
 
   /** Turns a live block into garbage. Its memory may be gone when this returns. */
   free(address: BlockAddress): void {
-    const number = address >>> OFFSET_BITS;
     const segment = this.segmentOf(address);
     const words = segment.u32[offsetOf(address) * 2] as number;
     segment.liveWords -= words;
     this.#liveWords -= words;
+    if (address >= LARGE_FROM) return this.#dropLarge(address - LARGE_FROM, segment);
     this.#garbageWords += words;
-    this.#releaseIfDead(number);
+    this.#releaseIfDead(address >>> OFFSET_BITS);
   }
 
   /**
@@ -118,8 +132,8 @@ export class Arena {
    */
   pinMostGarbage(): BlockAddress {
     let most = 0;
-    for (const [number, segment] of this.segments()) {
-      if (segment.garbageWords <= most) continue;
+    for (const [number, segment] of this.#segments.entries()) {
+      if (segment === undefined || segment.garbageWords <= most) continue;
       most = segment.garbageWords;
       this.#pinned = number;
     }
@@ -134,53 +148,61 @@ export class Arena {
     this.#releaseIfDead(number);
   }
 
-  /** The address of the first block of a segment; 0 if it has none. */
-  firstBlock(number: number): BlockAddress {
-    const segment = this.#segments[number];
-    return segment === undefined || segment.usedWords === FIRST_WORD
-      ? 0
-      : addressOf(number, FIRST_WORD);
-  }
-
   /** The address of the block after this one in the same segment; 0 after the last. */
   nextBlock(address: BlockAddress): BlockAddress {
+    if (address >= LARGE_FROM) return 0;
     const segment = this.segmentOf(address);
     const offset = offsetOf(address);
     const next = offset + (segment.u32[offset * 2] as number);
     return next < segment.usedWords ? addressOf(address >>> OFFSET_BITS, next) : 0;
   }
 
-  /** The segments in use, by number. */
-  *segments(): Generator<[number, Segment]> {
+  /** The segments in use, each with the address of its first block, 0 where it has none. */
+  *segments(): Generator<[first: BlockAddress, Segment]> {
     for (const [number, segment] of this.#segments.entries()) {
-      if (segment !== undefined) yield [number, segment];
+      if (segment === undefined) continue;
+      yield [segment.usedWords === FIRST_WORD ? 0 : addressOf(number, FIRST_WORD), segment];
+    }
+    for (const [number, segment] of this.#large.entries()) {
+      if (segment !== undefined) yield [LARGE_FROM + number, segment];
     }
   }
 
-  /**
-   * The number of a segment that has room for a block; -1 if there is no memory for one, or none without
-   * taking one of the last `reserved` segments.
-   */
-  #segmentFor(words: number, reserved: number): number {
-    if (words > SHARED_BLOCK_WORDS_MAX) {
-      const sizeBytes = (FIRST_WORD + words) * WORD_BYTES;
-      return this.#add(reserved, () => segmentIn(allocateExactly(sizeBytes), false));
+  /** Where a block of this size goes that shares a segment; 0 if there is no memory for it. */
+  #placeFor(words: number, isMoved: boolean): BlockAddress {
+    let segment = this.#segments[this.#open];
+    if (segment === undefined || segment.usedWords + words > SEGMENT_WORDS) {
+      segment = this.#addShared(isMoved ? 0 : 1);
     }
-    const open = this.#segments[this.#open];
-    if (open !== undefined && open.usedWords + words <= SEGMENT_WORDS) return this.#open;
-    const added = this.#add(reserved, () => this.#takeSpare() ?? segmentIn(allocateChunk(), true));
-    if (added >= 0) this.#open = added;
-    return added;
+    return segment === undefined ? 0 : addressOf(this.#open, segment.usedWords);
   }
 
-  #add(reserved: number, make: () => Segment | undefined): number {
-    const number = this.#unusedNumbers.at(-1) ?? this.#segments.length;
-    const left = ADDRESSABLE_SEGMENTS - this.#segments.length + this.#unusedNumbers.length;
-    const segment = left > reserved ? make() : undefined;
-    if (segment === undefined) return -1;
-    this.#unusedNumbers.pop();
-    this.#segments[number] = segment;
-    return number;
+  /** Opens another segment, without taking one of the last `reserved` ones. */
+  #addShared(reserved: number): Segment | undefined {
+    const left = this.#segmentsMax - this.#segments.length + this.#unusedNumbers.length;
+    if (left <= reserved) return undefined;
+    const segment = this.#takeSpare() ?? segmentIn(this.#source.chunk());
+    if (segment === undefined) return undefined;
+    this.#open = this.#unusedNumbers.pop() ?? this.#segments.length;
+    this.#segments[this.#open] = segment;
+    return segment;
+  }
+
+  /** Makes a segment for one block. */
+  #addLarge(words: number): BlockAddress {
+    const number = this.#unusedLarge.at(-1) ?? this.#large.length;
+    if (number === LARGE_BLOCKS_MAX) return 0;
+    const segment = segmentIn(this.#source.exactly((FIRST_WORD + words) * WORD_BYTES));
+    if (segment === undefined) return 0;
+    this.#unusedLarge.pop();
+    this.#large[number] = segment;
+    return LARGE_FROM + number;
+  }
+
+  #dropLarge(number: number, segment: Segment): void {
+    this.#large[number] = undefined;
+    this.#unusedLarge.push(number);
+    this.#source.free(segment.memory);
   }
 
   #takeSpare(): Segment | undefined {
@@ -197,18 +219,18 @@ export class Arena {
     if (number === this.#open) return;
     this.#segments[number] = undefined;
     this.#unusedNumbers.push(number);
-    if (segment.isShared && this.#spare === undefined) this.#spare = segment;
-    else freeMemory(segment.memory);
+    if (this.#spare === undefined) this.#spare = segment;
+    else this.#source.free(segment.memory);
   }
 }
 
-function segmentIn(memory: ArrayBuffer | undefined, isShared: boolean): Segment | undefined {
-  return memory && new Segment(memory, isShared);
+function segmentIn(memory: ArrayBuffer | undefined): Segment | undefined {
+  return memory && new Segment(memory);
 }
 
 /** The offset of a block in its segment, in words. */
 export function offsetOf(address: BlockAddress): number {
-  return address & OFFSET_MASK;
+  return address >= LARGE_FROM ? FIRST_WORD : address & OFFSET_MASK;
 }
 
 function addressOf(number: number, offset: number): BlockAddress {

@@ -8,22 +8,29 @@ import { MessageChannel } from 'node:worker_threads';
  */
 const CHUNK_BYTES = 2 ** 25;
 
+/** Where a store takes its memory from, which always comes as zeros. */
+export interface MemorySource {
+  /** A chunk; `undefined` if the system has none left. */
+  chunk(): ArrayBuffer | undefined;
+  /** Just so many bytes; `undefined` if the system has none left. */
+  exactly(sizeBytes: number): ArrayBuffer | undefined;
+  /** Gives memory back now instead of at the next garbage collection; its views become empty. */
+  free(memory: ArrayBuffer): void;
+}
+
 /** A message to a closed port is dropped, with the memory that it takes along. */
 const { port1: nowhere, port2: closed } = new MessageChannel();
 closed.close();
 
-/** Takes a chunk of zeros from the system; `undefined` if it has none left. */
-export function allocateChunk(): ArrayBuffer | undefined {
-  return allocate(CHUNK_BYTES);
-}
-
 /**
- * Takes just so many zeros; `undefined` if the system has none left. The buffer is a resizable one: V8
- * maps those itself, without malloc, but takes longer to read and write them.
+ * The memory of the system. What is taken in just its size is a resizable buffer: V8 maps those
+ * itself, without malloc, but takes longer to read and write them.
  */
-export function allocateExactly(sizeBytes: number): ArrayBuffer | undefined {
-  return allocate(sizeBytes, { maxByteLength: sizeBytes });
-}
+export const systemMemory: MemorySource = {
+  chunk: () => allocate(CHUNK_BYTES),
+  exactly: (sizeBytes) => allocate(sizeBytes, { maxByteLength: sizeBytes }),
+  free: (memory) => nowhere.postMessage(undefined, [memory]),
+};
 
 function allocate(...parameters: [number, { maxByteLength: number }?]): ArrayBuffer | undefined {
   try {
@@ -31,9 +38,4 @@ function allocate(...parameters: [number, { maxByteLength: number }?]): ArrayBuf
   } catch {
     return undefined;
   }
-}
-
-/** Gives memory back now instead of at the next garbage collection; its views become empty. */
-export function freeMemory(memory: ArrayBuffer): void {
-  nowhere.postMessage(undefined, [memory]);
 }

@@ -3,7 +3,7 @@
 import type { Key } from '../../base/key.ts';
 import { deadlineOf } from '../../record/expiry.ts';
 import type { Meta, ByteRange } from '../../record/reply.ts';
-import type { PackedKey } from '../keys/packed-key.ts';
+import type { PackedKey, SoughtKey } from '../keys/packed-key.ts';
 import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
 
 // A record is a header, the bytes of the key and the bytes of the value:
@@ -49,17 +49,17 @@ export class Records {
   }
 
   /** Writes a new record; 0 if there is no memory for it. */
-  create(key: PackedKey, partition: number, value: ByteRange, meta: Meta): BlockAddress {
+  create({ packed, partition }: SoughtKey, value: ByteRange, meta: Meta): BlockAddress {
     const expires = meta.ttlNs !== 0n;
-    const address = this.#arena.allocate(recordWords(key.length, valueBytes(value), expires));
+    const address = this.#arena.allocate(recordWords(packed.length, valueBytes(value), expires));
     if (address === 0) return 0;
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
-    const shape = key.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
+    const shape = packed.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
     segment.u32[at * 2 + SHAPE_U32] = shape;
     segment.f64[at + CREATED_F64] = meta.createdAt;
     segment.f64[at + ACCESSED_F64] = meta.accessedAt;
-    key.write(segment.u32, keyStartOf(at, shape) >>> 2);
+    packed.write(segment.u32, keyStartOf(at, shape) >>> 2);
     writeValue(segment, at, value, meta);
     return address;
   }

@@ -1,6 +1,6 @@
 /** Memory for hash tables: blocks of a power of two, from slabs outside the JavaScript heap. */
 
-import { allocateChunk, freeMemory } from './chunk.ts';
+import type { MemorySource } from './chunk.ts';
 
 /** A slab has 4 MiB; it is given back when nothing in it is used. */
 const SLAB_BITS = 20;
@@ -27,6 +27,7 @@ export type TableAddress = number;
  * Free blocks of one order form a list through their own first two numbers.
  */
 export class TableMemory {
+  readonly #source: MemorySource;
   readonly #slabs: (Uint32Array | undefined)[] = [];
   /** For each smallest block of a slab: the order of the free block that starts there, else 0. */
   readonly #freeOrders: Uint8Array[] = [];
@@ -34,6 +35,10 @@ export class TableMemory {
   /** The first free block of each order. */
   readonly #heads = new Uint32Array(SLAB_BITS + 1).fill(NONE);
   #usedU32 = 0;
+
+  constructor(source: MemorySource) {
+    this.#source = source;
+  }
 
   /** The blocks in use. */
   get usedBytes(): number {
@@ -90,7 +95,7 @@ export class TableMemory {
   }
 
   #addSlab(): boolean {
-    const memory = allocateChunk();
+    const memory = this.#source.chunk();
     if (memory === undefined) return false;
     const number = this.#unusedNumbers.pop() ?? this.#slabs.length;
     this.#slabs[number] = new Uint32Array(memory);
@@ -100,7 +105,7 @@ export class TableMemory {
   }
 
   #dropSlab(number: number): void {
-    freeMemory(this.#slabs[number]!.buffer as ArrayBuffer);
+    this.#source.free(this.#slabs[number]!.buffer as ArrayBuffer);
     this.#slabs[number] = undefined;
     this.#unusedNumbers.push(number);
   }

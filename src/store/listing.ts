@@ -1,0 +1,46 @@
+/** The keys of a store, one table of its key table after the other. */
+
+import type { Clock } from '../base/clock.ts';
+import type { Key } from '../base/key.ts';
+import { isLive } from '../record/expiry.ts';
+import type { Place } from './keys/packed-key.ts';
+import type { RecordMap } from './record-map.ts';
+
+/** Which keys to list: those from a place on, and at this place only those after `after`. */
+export interface Start extends Place {
+  readonly after: Key | undefined;
+}
+
+/**
+ * The live keys that start with `prefix`, by partition, then by hash, then by byte: an order that holds
+ * while tables split and merge.
+ */
+export function* listKeys(
+  map: RecordMap,
+  clock: Clock,
+  prefix: Key,
+  start: Start,
+): Generator<Key[]> {
+  for (const { partition, entries } of map.table.tables(start)) {
+    const now = clock();
+    const found: Listed[] = [];
+    for (const [hash, address] of entries) {
+      if (!isLive(map.records.deadline(address), now)) continue;
+      const key = map.records.key(address);
+      if (!key.startsWith(prefix)) continue;
+      const isSamePlace = partition === start.partition && hash === start.hash;
+      if (!isSamePlace || start.after === undefined || key > start.after) found.push({ hash, key });
+    }
+    yield found.toSorted(byHash).map(({ key }) => key);
+  }
+}
+
+/** A key and its hash, by which it is listed. */
+interface Listed {
+  readonly hash: number;
+  readonly key: Key;
+}
+
+function byHash(a: Listed, b: Listed): number {
+  return a.hash - b.hash || (a.key < b.key ? -1 : 1);
+}
