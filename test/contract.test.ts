@@ -1,31 +1,31 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { ask, dataOf, get, put } from './ask.ts';
+import { ask, dataOf, get, put } from './support/client.ts';
 import { describeContract } from './contract.ts';
-import { startNode } from './node-process.ts';
+import { NodeProcess } from './support/node-process.ts';
 
-describeContract('a single node', () => startNode());
+describeContract('a single node', () => NodeProcess.start());
 
 test('defect 6: requests leave no line on stdout or stderr', async () => {
-  await using node = await startNode();
-  const started = node.stderr();
+  await using node = await NodeProcess.start();
+  const started = node.stderr;
   await put(node.url, 'a', '1');
   await get(node.url, 'a');
   await get(node.url, 'missing');
   await ask(node.url, 'BREW', '/v1/keys').catch(() => {});
   await ask(node.url, 'GET', '/nowhere');
   await ask(node.url, 'DELETE', '/v1/keys/a');
-  node.process.kill();
+  node.signal('SIGTERM');
   const ended = await node.ended();
-  expect(ended).toMatchObject({ exitCode: 0, stdout: '' });
+  expect(ended).toMatchObject({ code: 0, stdout: '' });
   const log = ended.stderr.slice(started.length).trim().split('\n');
   const messages = log.map((line) => (JSON.parse(line) as { msg: string }).msg);
   expect(messages).toEqual(['stopping', 'stopped']);
 });
 
 test('property: any JSON text under any key comes back byte for byte', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   const character = fc
     .integer({ min: 0, max: 0x10_ffff })
     .filter((code) => code < 0xd800 || code > 0xdfff)

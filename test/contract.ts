@@ -2,8 +2,17 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { ask, dataOf, get, pathOf, put, type Answer, type Question, type Server } from './ask.ts';
-import { eventually } from './eventually.ts';
+import {
+  ask,
+  dataOf,
+  get,
+  pathOf,
+  put,
+  type Answer,
+  type Question,
+  type Server,
+} from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 
 /** Where to send requests: to any node, which need not own the keys that they name. */
 export interface SetUp extends AsyncDisposable {

@@ -1,10 +1,10 @@
 // What no client should send. After each test the node must still serve, with nothing lost.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { ask, dataOf, get, put } from './ask.ts';
+import { ask, dataOf, get, put } from './support/client.ts';
 import { expectProblem } from './contract.ts';
-import { startNode, type NodeProcess } from './node-process.ts';
-import { exchange, Wire } from './wire.ts';
+import { NodeProcess } from './support/node-process.ts';
+import { exchange, Wire } from './support/wire.ts';
 
 const MIB = 1024 * 1024;
 const BODY_BYTES_MAX = 16 * MIB + 64 * 1024;
@@ -14,17 +14,17 @@ const KEPT = JSON.stringify(Array.from({ length: 100 }, (_, n) => `value ${n}`))
 let node: NodeProcess;
 let started: string;
 beforeAll(async () => {
-  node = await startNode();
-  started = node.stderr();
+  node = await NodeProcess.start();
+  started = node.stderr;
   await put(node.url, 'kept', KEPT);
 });
 afterEach(async () => {
-  expect(node.process.exitCode).toBeNull();
+  expect(node.child.exitCode).toBeNull();
   expect(dataOf(await get(node.url, 'kept'))).toBe(KEPT);
 });
 afterAll(async () => {
-  node.process.kill('SIGTERM');
-  expect(await node.ended()).toMatchObject({ exitCode: 0 });
+  node.signal('SIGTERM');
+  expect(await node.ended()).toMatchObject({ code: 0 });
 });
 
 const HEAD = 'HTTP/1.1\r\nHost: x\r\n';
@@ -268,6 +268,6 @@ describe('connections', () => {
       }
       await Promise.all(wires.map((wire) => wire.ends()));
     }
-    expect(node.stderr()).toBe(started);
+    expect(node.stderr).toBe(started);
   });
 });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { ask, get, put, type Answer } from './ask.ts';
+import { ask, get, put, type Answer } from './support/client.ts';
 import { expectProblem } from './contract.ts';
-import { startNode, type NodeProcess } from './node-process.ts';
-import { exchange, Wire } from './wire.ts';
+import { NodeProcess } from './support/node-process.ts';
+import { exchange, Wire } from './support/wire.ts';
 
 const KEYS = 100_000;
 
@@ -11,7 +11,7 @@ const names = Array.from({ length: KEYS }, (_, n) => `key-${n.toString().padStar
 
 let node: NodeProcess;
 beforeAll(async () => {
-  node = await startNode();
+  node = await NodeProcess.start();
   const head = 'HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n';
   const requests = names.map((name) => `PUT /v1/keys/${name} ${head}\r\n{"data":1}`);
   const end = 'DELETE /v1/keys/end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';

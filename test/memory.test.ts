@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-import { ask, get, pathOf, put } from './ask.ts';
+import { ask, get, pathOf, put } from './support/client.ts';
 import { expectProblem } from './contract.ts';
-import { eventually } from './eventually.ts';
-import { startNode } from './node-process.ts';
+import { eventually } from './support/eventually.ts';
+import { NodeProcess } from './support/node-process.ts';
 
-/** The node verifies its own memory all the while, and dies if it is damaged. */
-const CHECKED = { MEMHASHD_CHECK: '1' };
 const VALUE = `"${'v'.repeat(100_000)}"`;
 
 /** Stores `count` values of 100 kB; returns the statuses of the answers. */
@@ -22,7 +19,7 @@ async function list(url: string): Promise<string[]> {
 }
 
 test('a full node answers 507 to what needs more memory, and everything else as before', async () => {
-  await using node = await startNode(['-max-memory', '8mib'], CHECKED);
+  await using node = await NodeProcess.start(['-max-memory', '8mib']);
   const statuses = await fill(node.url, 100);
   const stored = statuses.filter((status) => status === 200).length;
   expect(stored).toBeGreaterThan(70);
@@ -35,7 +32,7 @@ test('a full node answers 507 to what needs more memory, and everything else as 
 });
 
 test('-eviction lru makes room at the cost of what was not used for longest', async () => {
-  await using node = await startNode(['-max-memory', '8mib', '-eviction', 'lru'], CHECKED);
+  await using node = await NodeProcess.start(['-max-memory', '8mib', '-eviction', 'lru']);
   const statuses = await fill(node.url, 300);
   expect(statuses).toEqual(Array(300).fill(200));
   const left = await list(node.url);
@@ -46,7 +43,7 @@ test('-eviction lru makes room at the cost of what was not used for longest', as
 
 test('-num-partitions and hash tags change nothing that a client sees', async () => {
   for (const partitions of ['1', '7', '65536']) {
-    await using node = await startNode(['-num-partitions', partitions], CHECKED);
+    await using node = await NodeProcess.start(['-num-partitions', partitions]);
     const names = Array.from({ length: 200 }, (_, at) => (at % 2 ? `key-${at}` : `{tag}-${at}`));
     for (const name of names) await put(node.url, name, '1');
     expect((await list(node.url)).toSorted()).toEqual(names.toSorted());
@@ -55,11 +52,9 @@ test('-num-partitions and hash tags change nothing that a client sees', async ()
 });
 
 test('memory goes back to the system after mass deletion, and after mass expiry', async () => {
-  await using node = await startNode();
-  const residentMib = (): number => {
-    const status = readFileSync(`/proc/${node.process.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
-  };
+  // A check of a node's own memory takes memory itself.
+  await using node = await NodeProcess.start([], { MEMHASHD_CHECK: '' });
+  const residentMib = (): number => node.residentBytes() / 2 ** 20;
   const emptyMib = residentMib();
   const names = Array.from({ length: 1200 }, (_, at) => `key-${at}`);
   const value = JSON.stringify('v'.repeat(250_000));
@@ -76,7 +71,7 @@ test('memory goes back to the system after mass deletion, and after mass expiry'
 });
 
 test('records that expire leave a node as if they had never been there', async () => {
-  await using node = await startNode(['-max-memory', '8mib'], CHECKED);
+  await using node = await NodeProcess.start(['-max-memory', '8mib']);
   const expiring = { expireTime: '50ms' };
   for (let at = 0; at < 200; at++) {
     // Four times what the memory holds: it must come back without anybody reading the keys.
@@ -85,6 +80,6 @@ test('records that expire leave a node as if they had never been there', async (
     });
   }
   await eventually(async () => expect(await list(node.url)).toEqual([]));
-  node.process.kill();
-  expect(await node.ended()).toMatchObject({ exitCode: 0 });
+  node.signal('SIGTERM');
+  expect(await node.ended()).toMatchObject({ code: 0 });
 });

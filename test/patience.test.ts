@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Api } from '../src/api/api.ts';
 import { failure } from '../src/base/errors.ts';
 import { HttpServer } from '../src/http/server.ts';
-import { eventually } from './eventually.ts';
-import { Wire } from './wire.ts';
+import { eventually } from './support/eventually.ts';
+import { Wire } from './support/wire.ts';
 
 const value = Buffer.alloc(8 * 1024 * 1024, '1');
 

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-import { startNode } from './node-process.ts';
+import { NodeProcess } from './support/node-process.ts';
 
 const TIME = '"<time>"';
 const ZERO_TIME = '"0001-01-01T00:00:00Z"';
@@ -66,7 +66,7 @@ const ITEM = `curl http://127.0.0.1:8001/v1/keys/1/item \\
 -d '{"item": "user"}'`;
 
 test('curl -i http://127.0.0.1:8001/v1/keys lists the keys', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   for (const key of ['1', '2', '3']) {
     await run(STORE.replace('keys/1', `keys/${key}`), node.url);
   }
@@ -78,7 +78,7 @@ test('curl -i http://127.0.0.1:8001/v1/keys lists the keys', async () => {
 });
 
 test('curl -iX PUT …/v1/keys/1 stores a key for 10 seconds', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   const first = printed(await run(STORE, node.url));
   expect(shape(first.body)).toBe(expected('store', ['1', '10s', ZERO_TIME, TIME, TIME], '["a"]'));
   const again = printed(await run(STORE, node.url));
@@ -86,14 +86,14 @@ test('curl -iX PUT …/v1/keys/1 stores a key for 10 seconds', async () => {
 });
 
 test('curl -i …/v1/keys/1 loads a key', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   await run(STORE, node.url);
   const { body } = printed(await run(LOAD, node.url));
   expect(shape(body)).toBe(expected('load', ['1', '10s', TIME, TIME, TIME], '["a"]'));
 });
 
 test('curl -iX DELETE …/v1/keys/1 removes a key', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   await run(STORE, node.url);
   const { body } = printed(await run('curl -iX DELETE http://127.0.0.1:8001/v1/keys/1', node.url));
   expect(shape(body)).toBe(expected('delete', ['0', '0s', ZERO_TIME, ZERO_TIME, ZERO_TIME]));
@@ -101,7 +101,7 @@ test('curl -iX DELETE …/v1/keys/1 removes a key', async () => {
 });
 
 test('curl …/v1/keys/1/index loads the element of a list', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   await run(STORE, node.url);
   await run(STORE_LIST, node.url);
   // As the document prints it, and with the head that it shows, which takes curl's -i.
@@ -113,7 +113,7 @@ test('curl …/v1/keys/1/index loads the element of a list', async () => {
 });
 
 test('curl …/v1/keys/1/item loads the item of a dict', async () => {
-  await using node = await startNode();
+  await using node = await NodeProcess.start();
   await run(STORE_LIST.replace('["a", "b", "c"]', '{"user": "ybubnov"}'), node.url);
   expect(shape(await run(ITEM, node.url))).toBe(
     expected('item', ['1', '0s', TIME, TIME, TIME], '"ybubnov"'),

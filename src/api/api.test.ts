@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { ask, pathOf, put } from '../../test/ask.ts';
+import { ask, pathOf, put } from '../../test/support/client.ts';
 import { describeContract } from '../../test/contract.ts';
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { MapStore } from '../../test/map-store.ts';
+import { numbersOf } from '../../test/support/random.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import type { Reply } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
@@ -26,18 +27,9 @@ function makeStore(hand: Hand, options: Partial<StoreOptions> = {}): Store {
     partitions: 16,
     maxMemoryBytes: 0,
     eviction: 'none',
-    random: numbers(1),
+    random: numbersOf(1),
     ...options,
   });
-}
-
-/** Numbers from 0 to 1, the same for the same seed. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 function key(text: string): Key {
@@ -166,7 +158,7 @@ test('thousands of records of many sizes survive churn, growth and compaction', 
   const hand = new Hand();
   const store = makeStore(hand);
   const model = new MapStore(NODE, hand.clock);
-  const random = numbers(7);
+  const random = numbersOf(7);
   let garbageSeen = 0;
   for (let step = 0; step < 60_000; step++) {
     hand.now += 1;
@@ -354,7 +346,7 @@ test('a key that is deleted and stored again gets another version, even in the s
 
 test('a listing gives each key once that is there throughout, whatever else comes and goes', () => {
   const store = makeStore(new Hand(), { partitions: 4 });
-  const random = numbers(3);
+  const random = numbersOf(3);
   const stay = Array.from({ length: 500 }, (_, at) => `stay:${at}`);
   for (const name of stay) store.serve(storing(name, '1'));
   const seen: string[] = [];
@@ -460,7 +452,7 @@ test.each(EVICTIONS.filter((eviction) => eviction !== 'none'))(
     const hand = new Hand();
     const store = makeStore(hand, { maxMemoryBytes: 4 * MIB, eviction });
     const latest = new Map<string, string>();
-    const random = numbers(11);
+    const random = numbersOf(11);
     for (let step = 0; step < 40_000; step++) {
       hand.now += 100;
       const name = `key:${Math.floor(random() * 20_000)}`;

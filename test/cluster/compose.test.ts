@@ -6,10 +6,10 @@ import { parse } from 'yaml';
 
 import { FLAGS } from '../../src/node/config.ts';
 import { parseFlags } from '../../src/node/flags.ts';
-import { eventually } from '../eventually.ts';
-import { MemberProcess } from './member-process.ts';
-import { createNetwork } from './network.ts';
-import type { NodeEntry } from './test-cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { NodeProcess } from '../support/node-process.ts';
+import { createNetwork } from '../support/network.ts';
+import type { NodeEntry } from '../support/test-cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -55,9 +55,11 @@ test('the file for TLS turns it on for every node, from a mounted directory', ()
 });
 
 test('the three nodes form one cluster; one that is cut off costs its own keys, and heals', async () => {
-  using network = createNetwork(names);
-  const start = (name: string): MemberProcess =>
-    new MemberProcess(network.flags(name, services[name]!.command), network.command(name));
+  using network = await createNetwork(names);
+  const start = (name: string): NodeProcess =>
+    new NodeProcess(network.flags(name, services[name]!.command), {
+      command: network.command(name),
+    });
   await using _first = start('node1');
   await using _second = start('node2');
   await using third = start('node3');

@@ -1,14 +1,14 @@
 // The contract again, with keys of which most have another owner than the node that is asked.
 import { describeContract, type SetUp } from '../contract.ts';
-import { Certificates, tlsFlags } from './certificates.ts';
-import { TestCluster } from './test-cluster.ts';
+import { Certificates, tlsFlags } from '../support/certificates.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 const listTarget = '/v1/keys?scope=cluster';
 
 describeContract('one of three nodes', async (): Promise<SetUp> => {
   const cluster = await TestCluster.form(3);
   return {
-    url: cluster.url(2, ''),
+    url: cluster.url(2),
     listTarget,
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
@@ -16,7 +16,7 @@ describeContract('one of three nodes', async (): Promise<SetUp> => {
 
 describeContract('one of three nodes with TLS', async (): Promise<SetUp> => {
   const certificates = new Certificates();
-  const cluster = new TestCluster(tlsFlags(certificates.selfSigned('shared')));
+  const cluster = await TestCluster.of(tlsFlags(certificates.selfSigned('shared')));
   for (const n of [1, 2, 3]) cluster.start(n, cluster.peers(3));
   for (const n of [1, 2, 3]) await cluster.node(n).logged('serving');
   return {

@@ -1,9 +1,9 @@
 // A member dies or hangs: its own keys fail in time, no others do, and all heals unaided.
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-import { eventually } from '../eventually.ts';
-import { TestCluster } from './test-cluster.ts';
+import type { Answer } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 const THREE = [1, 2, 3];
 
@@ -18,7 +18,7 @@ async function expectOnlyThirdToFail(cluster: TestCluster, keys: readonly string
       const answer = await cluster.ask(n, method, keys[2]!);
       expect(answer).toMatchObject({ status: 503, body: { code: 'OWNER_UNAVAILABLE' } });
       expect(answer.body.detail).toContain(cluster.peer(3));
-      expect(answer.headers.get('Retry-After')).toBe('1');
+      expect(answer.headers['retry-after']).toBe('1');
     }
   }
 }
@@ -108,7 +108,7 @@ test('a listing of the cluster is whole or an error', async () => {
   for (const key of stored) await cluster.ask(1, 'PUT', key, 1);
   const path = '/v1/keys?scope=cluster&prefix=key';
   for (const n of THREE) {
-    const keys = (await (await fetch(cluster.url(n, path))).json()) as string[];
+    const keys = (await cluster.get(n, path)).json as string[];
     expect(keys.toSorted()).toEqual(stored.toSorted());
   }
 
@@ -116,29 +116,23 @@ test('a listing of the cluster is whole or an error', async () => {
   const paged: string[] = [];
   let next: string | undefined = `${path}&limit=7`;
   for (let n = 0; next !== undefined; n++) {
-    const response: Response = await fetch(cluster.url(1 + (n % 3), next));
-    paged.push(...((await response.json()) as string[]));
-    next = /<(.*)>/.exec(response.headers.get('Link') ?? '')?.[1];
+    const page: Answer = await cluster.get(1 + (n % 3), next);
+    paged.push(...(page.json as string[]));
+    next = /<(.*)>/.exec(String(page.headers['link'] ?? ''))?.[1];
   }
   expect(paged.toSorted()).toEqual(stored.toSorted());
 
-  const own = (await (await fetch(cluster.url(1, '/v1/keys'))).json()) as string[];
+  const own = (await cluster.get(1, '/v1/keys')).json as string[];
   expect(own.length).toBeLessThan(stored.length);
   await cluster.node(3).kill();
   await seesDown(cluster);
-  const answer = await fetch(cluster.url(1, path));
+  const answer = await cluster.get(1, path);
   expect(answer.status).toBe(503);
-  expect(await answer.json()).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
-  expect((await fetch(cluster.url(1, '/v1/keys'))).status).toBe(200);
-  const misspelt = await fetch(cluster.url(1, '/v1/keys?scope=all'));
-  expect(await misspelt.json()).toMatchObject({ code: 'INVALID_PARAMETER' });
+  expect(answer.json).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+  expect((await cluster.get(1, '/v1/keys')).status).toBe(200);
+  const misspelt = await cluster.get(1, '/v1/keys?scope=all');
+  expect(misspelt.json).toMatchObject({ code: 'INVALID_PARAMETER' });
 });
-
-/** Resident memory of a process, in bytes. */
-function residentBytes(pid: number): number {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-  return pages * 4096;
-}
 
 test('twenty times killed or hung, and nothing leaks', { timeout: 120_000 }, async () => {
   await using cluster = await TestCluster.form(3);
@@ -161,7 +155,7 @@ test('twenty times killed or hung, and nothing leaks', { timeout: 120_000 }, asy
     await cluster.ask(2, 'PUT', keys[2]!, cycle);
     if (cycle === 3) {
       files = survivors.map((node) => node.openFiles());
-      bytes = survivors.map(({ pid }) => residentBytes(pid));
+      bytes = survivors.map((node) => node.residentBytes());
     }
   }
   // The test's own kept-alive client connections come and go.
@@ -170,7 +164,7 @@ test('twenty times killed or hung, and nothing leaks', { timeout: 120_000 }, asy
       expect(node.openFiles()).toBeLessThanOrEqual(files[at]! + 4);
     }
   });
-  for (const [at, { pid }] of survivors.entries()) {
-    expect(residentBytes(pid) - bytes[at]!).toBeLessThan(64 * 1024 * 1024);
+  for (const [at, node] of survivors.entries()) {
+    expect(node.residentBytes() - bytes[at]!).toBeLessThan(64 * 1024 * 1024);
   }
 });

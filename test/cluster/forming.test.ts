@@ -1,9 +1,10 @@
 // Nodes find each other, and refuse what does not belong together.
 import { describe, expect, test } from 'vitest';
 
-import { eventually } from '../eventually.ts';
-import { freshHost, MemberProcess } from './member-process.ts';
-import { TestCluster } from './test-cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { leaseHost, leasePort } from '../support/lease.ts';
+import { NodeProcess } from '../support/node-process.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 const [ALL, FIRST] = [[1, 2, 3], [1]];
 
@@ -17,7 +18,7 @@ describe('forming', () => {
   ];
 
   test.each(cases)('%s', async (_, order, lists) => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     for (const [step, n] of order.entries()) {
       const join = lists[n]!.map((m) => cluster.peer(m));
       const node = cluster.start(n, join, ['-join-retries', '1000']);
@@ -26,8 +27,8 @@ describe('forming', () => {
       await node.logged('the cluster is forming');
       const answer = await eventually(() => cluster.ask(n, 'GET', 'key'));
       expect(answer).toMatchObject({ status: 503, body: { code: 'NOT_READY' } });
-      expect(answer.headers.get('Retry-After')).toBe('1');
-      expect(await fetch(cluster.url(n, '/v1/keys')).then(({ status }) => status)).toBe(503);
+      expect(answer.headers['retry-after']).toBe('1');
+      expect((await cluster.get(n, '/v1/keys')).status).toBe(503);
     }
     await cluster.formed();
 
@@ -50,7 +51,7 @@ describe('forming', () => {
   });
 
   test('a node without -join is a cluster of one at once', async () => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     const node = cluster.start(1, []);
     await node.logged('serving');
     const [view] = await cluster.view(1);
@@ -69,8 +70,8 @@ describe('forming', () => {
   });
 
   test('host names, advertised addresses and every interface', async () => {
-    await using cluster = new TestCluster();
-    const ports = [23_711, 23_712].map((port) => port + (process.pid % 4000));
+    await using cluster = await TestCluster.of();
+    const ports = [await leasePort(), await leasePort()];
     const addresses = ports.map((port) => `127.0.0.1:${port}`);
     for (const [at, port] of ports.entries()) {
       const flags = ['-server-addr', `:${port}`, '-advertise-addr', addresses[at]!];
@@ -86,7 +87,7 @@ describe('forming', () => {
   });
 
   test('an interrupt ends a node that waits for the others, with exit code 0', async () => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     const node = cluster.start(1, cluster.peers(2));
     await node.logged('the cluster is forming');
     node.signal('SIGTERM');
@@ -96,7 +97,7 @@ describe('forming', () => {
 
 describe('refusing', () => {
   test('another -num-partitions: both sides name both, the younger exits', async () => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     const first = cluster.start(1, cluster.peers(3));
     const second = cluster.start(2, cluster.peers(3));
     await first.logged('a peer is up', { peer: cluster.peer(2) });
@@ -146,8 +147,8 @@ describe('refusing', () => {
   });
 
   test('an address of -join where nobody is: exit 1, naming it, after the retries', async () => {
-    const host = freshHost();
-    await using node = new MemberProcess(
+    const host = await leaseHost();
+    await using node = new NodeProcess(
       ['-server-addr', `${host}:2371`, '-client-addr', `${host}:8001`].concat([
         '-join',
         `${host}:2372`,
@@ -161,8 +162,8 @@ describe('refusing', () => {
   });
 
   test('a name of -join that means no host: exit 1, naming it', async () => {
-    const host = freshHost();
-    await using node = new MemberProcess(
+    const host = await leaseHost();
+    await using node = new NodeProcess(
       ['-server-addr', `${host}:2371`, '-client-addr', `${host}:8001`].concat([
         '-join',
         'nowhere.invalid:2372',
@@ -175,19 +176,19 @@ describe('refusing', () => {
   });
 
   test('peers would be told an address for every interface: exit 2, naming the flag', async () => {
-    await using node = new MemberProcess(['-server-addr', ':0', '-join', '127.0.0.1:1']);
+    await using node = new NodeProcess(['-server-addr', ':0', '-join', '127.0.0.1:1']);
     expect((await node.exit).code).toBe(2);
     expect(node.stderr).toMatch(/-server-addr :0: -advertise-addr must say where/);
   });
 
   test('a port in use is reported before anybody is waited for', async () => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     await cluster.start(1, []).logged('serving');
     for (const [flag, address] of [
       ['server-addr', cluster.peer(1)],
       ['client-addr', cluster.client(1)],
     ] as const) {
-      await using node = new MemberProcess([
+      await using node = new NodeProcess([
         '-server-addr',
         cluster.peer(2),
         '-client-addr',
@@ -203,7 +204,7 @@ describe('refusing', () => {
   });
 
   test('something that is no node at an address of -join: exit 1, saying what it speaks', async () => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     await cluster.start(1, []).logged('serving');
     const node = cluster.start(2, [cluster.client(1)], ['-join-retries', '0']);
     expect((await node.exit).code).toBe(1);

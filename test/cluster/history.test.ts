@@ -1,8 +1,8 @@
 // What concurrent clients see while a member dies and comes back, checked key by key.
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 
-import { TestCluster } from './test-cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 /** One operation of a client: when it was sent and answered, and what came of it. */
 interface Operation {
@@ -16,20 +16,24 @@ interface Operation {
   readonly answeredMs: number;
 }
 
-/** How long clients go on before, during and after: the span of the recording, no wait for anything. */
-const SPAN_MS = 1000;
+/** How often each client goes on before, during and after. */
+const SPAN_OPERATIONS = 100;
+
+const CLIENTS = 6;
 
 const KEYS = Array.from({ length: 30 }, (_, n) => `key ${n}`);
 
-/** Stores and loads keys until `isOver`; no two clients store the same key, all load all keys. */
+/**
+ * Stores and loads keys until `isOver`, and records it in `history`; no two clients store the same key,
+ * all load all keys.
+ */
 async function runClient(
   cluster: TestCluster,
   id: number,
-  clients: number,
+  history: Operation[],
   isOver: () => boolean,
-): Promise<Operation[]> {
-  const history: Operation[] = [];
-  const own = KEYS.filter((_, n) => n % clients === id);
+): Promise<void> {
+  const own = KEYS.filter((_, n) => n % CLIENTS === id);
   for (let n = 1; !isOver(); n++) {
     // Nodes 1 and 2 live throughout; each client asks both.
     const node = 1 + ((id + n) % 2);
@@ -46,7 +50,6 @@ async function runClient(
       answeredMs: performance.now(),
     });
   }
-  return history;
 }
 
 function outcomeOf(status: number, code: string | undefined): Operation['outcome'] {
@@ -92,16 +95,26 @@ test('each load sees the last acknowledged store or one in doubt, while an owner
   for (const key of KEYS) owners.set(key, (await cluster.ask(1, 'DELETE', key)).body.node!.addr);
 
   let isOver = false;
-  const clients = Array.from({ length: 6 }, (_, id) => runClient(cluster, id, 6, () => isOver));
-  await delay(SPAN_MS);
+  const histories = Array.from({ length: CLIENTS }, (): Operation[] => []);
+  const clients = histories.map((own, id) => runClient(cluster, id, own, () => isOver));
+  const span = async (): Promise<void> => {
+    const enough = histories.map(({ length }) => length + SPAN_OPERATIONS);
+    await eventually(() => {
+      for (const [id, own] of histories.entries()) {
+        expect(own.length).toBeGreaterThanOrEqual(enough[id]!);
+      }
+    });
+  };
+  await span();
   await cluster.node(3).kill();
-  await delay(SPAN_MS);
+  await span();
   cluster.start(3, cluster.peers(3));
   await cluster.formed();
   const returnedMs = performance.now();
-  await delay(SPAN_MS);
+  await span();
   isOver = true;
-  const history = (await Promise.all(clients)).flat().toSorted((a, b) => a.sentMs - b.sentMs);
+  await Promise.all(clients);
+  const history = histories.flat().toSorted((a, b) => a.sentMs - b.sentMs);
 
   const third = KEYS.filter((key) => owners.get(key) === cluster.peer(3));
   expect(third.length).toBeGreaterThan(0);

@@ -5,9 +5,10 @@ import { expect, test } from 'vitest';
 import { parseAddress } from '../../src/net/address.ts';
 import type { Frame } from '../../src/peer/frame.ts';
 import type { NodeState } from '../../src/peer/messages.ts';
-import { eventually } from '../eventually.ts';
-import { FakeConnection, fakeHello, FakePeer } from './fake-peer.ts';
-import { TestCluster } from './test-cluster.ts';
+import { ACTIONS } from '../../src/record/request.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeConnection, fakeHello, FakePeer } from '../support/fake-peer.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 /** A frame header that announces `length` bytes of this kind. */
 function header(length: number, kind: number): Buffer {
@@ -49,7 +50,7 @@ const strangers: [string, Buffer, RegExp][] = [
 test.each(strangers)(
   'somebody who says %s is turned away with a line in the log',
   async (_, bytes, reason) => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     const node = cluster.start(1, []);
     await node.logged('serving');
     const socket = connect(parseAddress(cluster.peer(1))!);
@@ -63,7 +64,7 @@ test.each(strangers)(
 );
 
 test('300 connections that say nothing keep no peer out, and end', async () => {
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   const first = cluster.start(1, cluster.peers(2));
   await first.logged('the cluster is forming');
   const sockets: Socket[] = [];
@@ -92,11 +93,16 @@ async function dialAsMember(cluster: TestCluster): Promise<FakeConnection> {
   return connection;
 }
 
+const LOAD = ACTIONS.load.code;
+
 const badRequests: [string, (connection: FakeConnection) => void][] = [
-  ['a request of no action', (c) => c.send('request', 1, Buffer.from([9, 1, 0, 65]))],
-  ['a request cut short', (c) => c.send('request', 1, Buffer.from([0, 200, 0, 65]))],
-  ['an empty key', (c) => c.send('request', 1, Buffer.from([0, 0, 0, 255, 255]))],
-  ['bytes after a request', (c) => c.send('request', 1, Buffer.from([0, 1, 0, 65, 255, 255, 1]))],
+  ['a request of no action', (c) => c.send('request', 1, Buffer.from([0, 1, 0, 65]))],
+  ['a request cut short', (c) => c.send('request', 1, Buffer.from([LOAD, 200, 0, 65]))],
+  ['an empty key', (c) => c.send('request', 1, Buffer.from([LOAD, 0, 0, 255, 255]))],
+  [
+    'bytes after a request',
+    (c) => c.send('request', 1, Buffer.from([LOAD, 1, 0, 65, 255, 255, 1])),
+  ],
   ['a page of no keys', (c) => c.send('listRequest', 1, Buffer.alloc(8))],
   ['a reply to nothing', (c) => c.send('reply', 1, Buffer.from([0]))],
   ['a second hello', (c) => c.send('hello', 0, JSON.stringify(fakeHello('127.0.0.1:1')))],
@@ -128,7 +134,8 @@ test('a member that reads no answers is held back, then cut off, and costs a bou
   connection.socket.pause();
   const closed = closeOf(connection.socket);
   // A load of the key: action, length, key, two conditions that there are none.
-  const load = Buffer.from(`\x01${String.fromCharCode(key!.length)}\0${key!}\xff\xff`, 'latin1');
+  const head = String.fromCharCode(LOAD, key!.length);
+  const load = Buffer.from(`${head}\0${key!}\xff\xff`, 'latin1');
   for (let id = 0; id < 2000; id++) connection.send('request', id, load);
   const reason = 'it does not read its answers';
   await cluster.node(1).logged('a peer has left the peer port', { reason });
@@ -155,7 +162,7 @@ const owners: [string, (connection: FakeConnection, frame: Frame) => void][] = [
 test.each(owners)(
   'an owner that %s: its keys fail as they must, others do not',
   async (_, behave) => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
     const node = cluster.start(1, [cluster.peer(2)]);
     await node.logged('serving');
@@ -180,7 +187,7 @@ test.each(owners)(
 );
 
 test('an owner that says "not mine" for ever gets each request twice', async () => {
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
   const node = cluster.start(1, [cluster.peer(2)]);
   const { clusterId } = await node.logged('this node is a member');
@@ -215,7 +222,7 @@ const listers: [string, (connection: FakeConnection, frame: Frame) => void][] = 
 test.each(listers)(
   'a member that %s in a listing: an error, never a shorter list',
   async (_, behave) => {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
     await cluster.start(1, [cluster.peer(2)]).logged('serving');
     fake.onRequest = (connection, { id }) => {
@@ -224,21 +231,21 @@ test.each(listers)(
         again.send('listReply', frame.id, pageOf('second', false));
       };
     };
-    const url = cluster.url(1, '/v1/keys?scope=cluster');
-    expect(await (await fetch(url)).json()).toEqual(['first', 'second']);
+    const path = '/v1/keys?scope=cluster';
+    expect((await cluster.get(1, path)).json).toEqual(['first', 'second']);
 
     fake.onRequest = (connection, { id }) => {
       connection.send('listReply', id, pageOf('first', true));
       fake.onRequest = behave;
     };
-    const answer = await fetch(url);
+    const answer = await cluster.get(1, path);
     expect(answer.status).toBe(503);
-    expect(await answer.json()).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+    expect(answer.json).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
   },
 );
 
 test('an owner that goes by a newer epoch: the node adopts it and asks again', async () => {
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
   const node = cluster.start(1, [cluster.peer(2)]);
   const { clusterId } = await node.logged('this node is a member');

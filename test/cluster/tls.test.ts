@@ -1,41 +1,31 @@
 // TLS on both ports: mutual between members, and nothing is ever served with less than was asked for.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
 
 import { parseAddress } from '../../src/net/address.ts';
-import { eventually } from '../eventually.ts';
-import { Certificates, tlsFlags, type Certificate } from './certificates.ts';
-import type { MemberProcess } from './member-process.ts';
-import { TestCluster } from './test-cluster.ts';
+import { ask } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
+import { Certificates, tlsFlags, type Certificate } from '../support/certificates.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 /** What a node answers over HTTPS to a client that trusts `ca`. */
-function get(
+async function get(
   cluster: TestCluster,
   n: number,
   path: string,
   ca: string,
   method = 'GET',
 ): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { method, ca: readFileSync(ca), servername: 'localhost', agent: false };
-    request(`https://${cluster.client(n)}${path}`, options, (res) => {
-      let text = '';
-      res.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      res.on('end', () => resolve(text)).on('error', reject);
-    })
-      .on('error', reject)
-      .end();
-  });
+  const url = `https://${cluster.client(n)}`;
+  return (await ask(url, method, path, { ca: readFileSync(ca) })).text;
 }
 
 /** Starts node `n` of three that list each other. */
-function start(cluster: TestCluster, n: number, flags: string[]): MemberProcess {
+function start(cluster: TestCluster, n: number, flags: string[]): NodeProcess {
   return cluster.start(n, cluster.peers(3), ['-join-retries', '0', ...flags]);
 }
 
@@ -47,7 +37,7 @@ async function startedPair(cluster: TestCluster, flags: string[]): Promise<void>
 test('nodes that share a certificate form a cluster and serve HTTPS', async () => {
   using certificates = new Certificates();
   const shared = certificates.selfSigned('shared');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(shared));
   for (let key = 0; key < 8; key++) {
     const deleted = await get(cluster, 1, `/v1/keys/${key}`, shared.cert, 'DELETE');
@@ -60,7 +50,7 @@ test('nodes that share a certificate form a cluster and serve HTTPS', async () =
 test('nodes whose certificates -tls-ca signed form a cluster', async () => {
   using certificates = new Certificates();
   const authority = certificates.selfSigned('authority');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   for (const n of [1, 2]) {
     const own = certificates.signedBy(authority, `node${n}`, 'localhost');
     cluster.start(n, cluster.peers(2), tlsFlags(own, authority.cert));
@@ -75,7 +65,7 @@ test('a certificate that -tls-ca did not sign is refused, named on both sides, a
   const authority = certificates.selfSigned('authority');
   const member = certificates.signedBy(authority, 'member');
   const stranger = certificates.selfSigned('stranger');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(member, authority.cert));
   const third = start(cluster, 3, tlsFlags(stranger, authority.cert));
   expect((await third.exit).code).toBe(1);
@@ -87,7 +77,7 @@ test('a certificate that -tls-ca did not sign is refused, named on both sides, a
 test("a stranger's certificate is refused on both sides, and the stranger exits", async () => {
   using certificates = new Certificates();
   const [shared, stranger] = ['shared', 'stranger'].map((name) => certificates.selfSigned(name));
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(shared!));
   const third = start(cluster, 3, tlsFlags(stranger!));
   expect((await third.exit).code).toBe(1);
@@ -101,7 +91,7 @@ test("a stranger's certificate is refused on both sides, and the stranger exits"
 test('a peer without a certificate gets nothing, whatever it knows', async () => {
   using certificates = new Certificates();
   const shared = certificates.selfSigned('shared');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(shared));
   const { host, port } = parseAddress(cluster.peer(1))!;
   const socket: TLSSocket = connect({ host, port, rejectUnauthorized: false });
@@ -116,7 +106,7 @@ test('a peer without a certificate gets nothing, whatever it knows', async () =>
 test('a plain node among TLS nodes: a message on both sides, and it exits', async () => {
   using certificates = new Certificates();
   const shared = certificates.selfSigned('shared');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(shared));
   const third = start(cluster, 3, []);
   expect((await third.exit).code).toBe(1);
@@ -129,7 +119,7 @@ test('a plain node among TLS nodes: a message on both sides, and it exits', asyn
 
 test('a TLS node among plain nodes: a message on both sides, and it exits', async () => {
   using certificates = new Certificates();
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, []);
   const third = start(cluster, 3, tlsFlags(certificates.selfSigned('own')));
   expect((await third.exit).code).toBe(1);
@@ -141,7 +131,7 @@ test('a TLS node among plain nodes: a message on both sides, and it exits', asyn
 test('plain HTTP to the port for HTTPS is cut off, and others are served', async () => {
   using certificates = new Certificates();
   const shared = certificates.selfSigned('shared');
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await cluster.start(1, [], tlsFlags(shared)).logged('serving');
   const socket = connectPlain(parseAddress(cluster.client(1))!);
   socket.on('error', () => {}).resume();
@@ -169,7 +159,7 @@ test('files that are not in order: exit 1, naming the flag and the file', async 
     [tlsFlags({ cert: one.cert, key: two.key }), `-tls-key ${two.key} is not the key of`],
   ];
   for (const [flags, message] of cases) {
-    await using cluster = new TestCluster();
+    await using cluster = await TestCluster.of();
     const node = cluster.start(1, [], flags);
     expect((await node.exit).code).toBe(1);
     expect(node.stderr).toContain(`memhashd: ${message}`);
@@ -190,7 +180,7 @@ test('SIGHUP: new certificates are used, bad ones are not', async () => {
     copyFileSync(key, used.key);
   };
   install(old!);
-  await using cluster = new TestCluster();
+  await using cluster = await TestCluster.of();
   await startedPair(cluster, tlsFlags(used));
 
   writeFileSync(used.key, 'garbage');

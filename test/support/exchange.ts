@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 import { failure, type Failure } from '../../src/base/errors.ts';
 import type { Application, Exchange, Piece } from '../../src/http/exchange.ts';
-import { answerOf, type Answer, type Question, type Send } from '../ask.ts';
+import { answerOf, type Answer, type Question, type Send } from './client.ts';
 
 /** Lets an application answer one question after the other. */
 export function sendTo(application: Application): Send {

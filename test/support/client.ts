@@ -12,11 +12,24 @@ export interface Answer {
   readonly text: string;
   /** The body, parsed. */
   readonly json: unknown;
+  /** The body, parsed, as the document of a record or of a problem. */
+  readonly body: AnswerBody;
+}
+
+/** Members of documents that tests read; which are there depends on the answer. */
+interface AnswerBody {
+  readonly data?: unknown;
+  readonly meta?: { readonly index: number; readonly created_at: string };
+  readonly node?: { readonly id: string; readonly addr: string };
+  readonly code?: string;
+  readonly detail?: string;
 }
 
 export interface Question {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string | Buffer;
+  /** The certificate to trust, in PEM form; without it none is checked, as by `curl -k`. */
+  readonly ca?: Buffer;
 }
 
 /** Asks one thing of whatever answers. */
@@ -25,7 +38,7 @@ export type Send = (method: string, target: string, question?: Question) => Prom
 /** Where to send a request: the URL of a node, or what answers without a socket. */
 export type Server = string | Send;
 
-/** Sends one request; a certificate is not checked, as by `curl -k`. */
+/** Sends one request. */
 export async function ask(
   server: Server,
   method: string,
@@ -33,17 +46,21 @@ export async function ask(
   question: Question = {},
 ): Promise<Answer> {
   if (typeof server !== 'string') return server(method, target, question);
-  const { headers = {}, body = '' } = question;
+  const { headers = {}, body = '', ca } = question;
   const { protocol, hostname, port } = new URL(server);
   const request = protocol === 'https:' ? httpsRequest : httpRequest;
   const length = body === '' ? {} : { 'Content-Length': Buffer.byteLength(body) };
+  const tls =
+    ca === undefined
+      ? { rejectUnauthorized: false }
+      : { ca, servername: 'localhost', agent: false as const };
   const req = request({
     hostname,
     port,
     method,
     path: target,
     headers: { ...length, ...headers },
-    rejectUnauthorized: false,
+    ...tls,
   });
   req.end(body);
   const [res] = await once(req, 'response');
@@ -59,6 +76,9 @@ export function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Bu
     text: bytes.toString(),
     get json(): unknown {
       return JSON.parse(bytes.toString());
+    },
+    get body(): AnswerBody {
+      return JSON.parse(bytes.toString()) as AnswerBody;
     },
   };
 }

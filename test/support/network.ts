@@ -1,12 +1,12 @@
 /** Hosts with addresses and names of their own, for nodes of a compose file. */
 
 import { execFile, execFileSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { freshHost, type MemberProcess } from './member-process.ts';
+import { leaseHost } from './lease.ts';
+import type { NodeProcess } from './node-process.ts';
 
 const run = promisify(execFile);
 
@@ -19,19 +19,22 @@ export interface Network extends Disposable {
   /** Runs curl somewhere in the network; gives what it prints. */
   curl(name: string, port: number, path: string, ...args: string[]): Promise<string>;
   /** Cuts the host `name`, on which `node` runs, off; or joins it again. */
-  setLink(name: string, node: MemberProcess, state: 'up' | 'down'): void;
+  setLink(name: string, node: NodeProcess, state: 'up' | 'down'): void;
 }
 
+/** How many this process has made: their names must differ. */
+let networks = 0;
+
 /** Network namespaces where the machine allows them, addresses of the loopback interface elsewhere. */
-export function createNetwork(names: readonly string[]): Network {
-  const prefix = `memhashd-${process.pid}-${randomInt(2 ** 32).toString(36)}`;
+export async function createNetwork(names: readonly string[]): Promise<Network> {
+  const prefix = `memhashd-${process.pid}-${++networks}`;
   const network = new NamespaceNetwork(prefix, names);
   try {
     network.create();
     return network;
   } catch {
     network[Symbol.dispose]();
-    return new LoopbackNetwork(names);
+    return new LoopbackNetwork(await leaseHost(), names);
   }
 }
 
@@ -99,7 +102,7 @@ class NamespaceNetwork implements Network {
     return stdout;
   }
 
-  setLink(name: string, _node: MemberProcess, state: 'up' | 'down'): void {
+  setLink(name: string, _node: NodeProcess, state: 'up' | 'down'): void {
     ip('-n', this.#namespace(name), 'link', 'set', 'eth0', state);
   }
 
@@ -126,10 +129,11 @@ function ip(...args: string[]): void {
 
 /** Every name has the same loopback address, for their ports differ. */
 class LoopbackNetwork implements Network {
-  readonly #host = freshHost();
+  readonly #host: string;
   readonly #names: readonly string[];
 
-  constructor(names: readonly string[]) {
+  constructor(host: string, names: readonly string[]) {
+    this.#host = host;
     this.#names = names;
   }
 
@@ -147,7 +151,7 @@ class LoopbackNetwork implements Network {
     return (await run('curl', ['-sS', '-m', '10', ...args, url])).stdout;
   }
 
-  setLink(_name: string, node: MemberProcess, state: 'up' | 'down'): void {
+  setLink(_name: string, node: NodeProcess, state: 'up' | 'down'): void {
     // Nobody can be cut off here: a process that stands still is the nearest to it.
     node.signal(state === 'up' ? 'SIGCONT' : 'SIGSTOP');
   }

@@ -1,7 +1,9 @@
 /** A cluster of processes, for tests. */
 
-import { eventually } from '../eventually.ts';
-import { freshHost, MemberProcess } from './member-process.ts';
+import { ask, pathOf, type Answer } from './client.ts';
+import { eventually } from './eventually.ts';
+import { leaseHost } from './lease.ts';
+import { NodeProcess } from './node-process.ts';
 
 /** A node of `GET /v1/nodes`. */
 export interface NodeEntry {
@@ -13,37 +15,25 @@ export interface NodeEntry {
   readonly epoch: number;
 }
 
-/** What a request came to. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  /** The JSON of the body, with members that depend on the answer. */
-  readonly body: AnswerBody;
-  readonly tookMs: number;
-}
-
-interface AnswerBody {
-  readonly data?: unknown;
-  readonly meta?: { readonly index: number; readonly created_at: string };
-  readonly node?: { readonly id: string; readonly addr: string };
-  readonly code?: string;
-  readonly detail?: string;
-}
-
 /** Up to nine nodes with the peer ports 2371, 2372 … and the client ports 8001, 8002 … of one address. */
 export class TestCluster implements AsyncDisposable {
-  readonly host = freshHost();
-  readonly nodes: MemberProcess[] = [];
+  readonly host: string;
+  readonly nodes: NodeProcess[] = [];
   readonly #flags: readonly string[];
 
-  /** `flags` are given to every node. */
-  constructor(flags: readonly string[] = []) {
+  private constructor(host: string, flags: readonly string[]) {
+    this.host = host;
     this.#flags = flags;
+  }
+
+  /** A cluster without a node, on an address of its own; `flags` are given to every node. */
+  static async of(flags: readonly string[] = []): Promise<TestCluster> {
+    return new TestCluster(await leaseHost(), flags);
   }
 
   /** A cluster of `count` nodes that list each other, formed. */
   static async form(count: number, flags: readonly string[] = []): Promise<TestCluster> {
-    const cluster = new TestCluster(flags);
+    const cluster = await TestCluster.of(flags);
     for (let n = 1; n <= count; n++) cluster.start(n, cluster.peers(count));
     try {
       await cluster.formed();
@@ -65,15 +55,15 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Node `n`, as it was last started. */
-  node(n: number): MemberProcess {
+  node(n: number): NodeProcess {
     return this.nodes[n - 1]!;
   }
 
   /** Starts node `n` with `-join` for each of `join`. */
-  start(n: number, join: readonly string[], flags: readonly string[] = []): MemberProcess {
+  start(n: number, join: readonly string[], flags: readonly string[] = []): NodeProcess {
     const all = ['-server-addr', this.peer(n), '-client-addr', this.client(n)];
     for (const address of join) all.push('-join', address);
-    const node = new MemberProcess([...all, ...this.#flags, ...flags]);
+    const node = new NodeProcess([...all, ...this.#flags, ...flags]);
     this.nodes[n - 1] = node;
     return node;
   }
@@ -82,8 +72,8 @@ export class TestCluster implements AsyncDisposable {
     return `${this.host}:${8000 + n}`;
   }
 
-  url(n: number, path: string): string {
-    return `http://${this.client(n)}${path}`;
+  url(n: number): string {
+    return `http://${this.client(n)}`;
   }
 
   /** Waits until every node sees every other one up. */
@@ -101,28 +91,21 @@ export class TestCluster implements AsyncDisposable {
 
   /** What node `n` answers on `GET /v1/nodes`. */
   async view(n: number): Promise<NodeEntry[]> {
-    const response = await fetch(this.url(n, '/v1/nodes'));
-    return (await response.json()) as NodeEntry[];
+    return (await this.get(n, '/v1/nodes')).json as NodeEntry[];
+  }
+
+  /** What node `n` answers on `GET path`. */
+  get(n: number, path: string): Promise<Answer> {
+    return ask(this.url(n), 'GET', path);
   }
 
   /** Asks node `n` something of a key. */
-  async ask(
-    n: number,
-    method: 'GET' | 'PUT' | 'DELETE',
-    key: string,
-    data?: unknown,
-  ): Promise<Answer> {
-    const startMs = performance.now();
-    const response = await fetch(this.url(n, `/v1/keys/${encodeURIComponent(key)}`), {
-      method,
-      ...(data !== undefined && {
-        body: JSON.stringify({ data }),
-        headers: { 'Content-Type': 'application/json' },
-      }),
-    });
-    const body = (await response.json()) as AnswerBody;
-    const { status, headers } = response;
-    return { status, headers, body, tookMs: performance.now() - startMs };
+  ask(n: number, method: 'GET' | 'PUT' | 'DELETE', key: string, data?: unknown): Promise<Answer> {
+    const body = {
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ data }),
+    };
+    return ask(this.url(n), method, pathOf(key), data === undefined ? {} : body);
   }
 
   /** A key that each node owns, found by storing and asking who served. */
