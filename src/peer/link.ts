@@ -14,7 +14,14 @@ import { Channel, type ChannelUser } from './channel.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
-import { parseHello, parseState, parseTopology, type Hello, type NodeState } from './messages.ts';
+import {
+  parseHello,
+  parseState,
+  parseTopology,
+  REFUSED,
+  type Hello,
+  type NodeState,
+} from './messages.ts';
 import { readPage, writePageQuery, type KeyPage, type PageQuery } from './page.ts';
 import type { NoPipe, Pipe, Transport } from './transport.ts';
 import { readReply, requestBytesMax, writeRequest } from './wire.ts';
@@ -164,7 +171,7 @@ export class Link {
   #onFrame(frame: Frame): void {
     switch (frame.kind) {
       case 'hello':
-        return this.#onHello(parseHello(new FieldReader(frame).text()));
+        return this.#onHello(frame);
       case 'state':
         return this.#onState(parseState(new FieldReader(frame).text()));
       case 'refusal':
@@ -180,13 +187,16 @@ export class Link {
     }
   }
 
-  #onHello(peer: Hello): void {
+  #onHello(frame: Frame): void {
+    const peer = parseHello(new FieldReader(frame).text());
     const channel = this.#dialling;
     if (!(channel instanceof Channel)) throw new ProtocolError('a second hello');
     const refusal = this.#host.admit(peer, this.address);
     // Who was dialled may have turned out to be this very node, and the link is then closed.
     if (this.#status.kind === 'closed') return;
     if (refusal !== undefined) return channel.refuse(refusal);
+    // It says why in the next frame.
+    if (frame.id === REFUSED) return;
     channel.open();
     this.#dialling = undefined;
     this.#attempt = 0;

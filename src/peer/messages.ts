@@ -7,6 +7,13 @@ import { ProtocolError } from './frame.ts';
 /** The version of what peers say to each other. Nodes with different ones do not talk. */
 export const PROTOCOL = 1;
 
+/**
+ * The number of the frame that answers a hello: whether the peer lets this node in. Who is refused gets
+ * to know the peer all the same, since both sides must come to the same verdict.
+ */
+export const ADMITTED = 0;
+export const REFUSED = 1;
+
 /** What a topology is made from, and how it travels. */
 export interface TopologyFacts {
   /** Made when the cluster forms; two clusters never have the same. */

@@ -8,7 +8,7 @@ import { Channel, type ChannelUser } from './channel.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
-import { parseHello, parseState, type Hello } from './messages.ts';
+import { ADMITTED, parseHello, parseState, REFUSED, type Hello } from './messages.ts';
 import { collectPage, pageBytesMax, readPageQuery, writePage, type PageQuery } from './page.ts';
 import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
@@ -70,7 +70,8 @@ export class Session implements ChannelUser {
     if (this.#peer !== undefined) throw new ProtocolError('a second hello');
     this.#peer = peer;
     const refusal = this.#host.admit(peer, undefined);
-    this.#channel.sendText('hello', 0, JSON.stringify(this.#host.hello()));
+    const number = refusal === undefined ? ADMITTED : REFUSED;
+    this.#channel.sendText('hello', number, JSON.stringify(this.#host.hello()));
     if (refusal !== undefined) return this.#channel.refuse(refusal);
     this.#channel.open();
   }

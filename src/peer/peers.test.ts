@@ -1,0 +1,142 @@
+// Links and sessions of two nodes that talk over pipes in memory, by a clock that is stepped.
+import { expect, test } from 'vitest';
+
+import { keyFromText, type Key } from '../base/key.ts';
+import { NO_META, type KeptReply } from '../record/reply.ts';
+import { FakeNetwork } from '../../test/support/fake-network.ts';
+import { SteppedTimers } from '../../test/support/stepped-timers.ts';
+import type { PeerEvent, PeerHost } from './host.ts';
+import type { Hello, NodeState } from './messages.ts';
+import { Peers } from './peers.ts';
+
+const key = keyFromText('key') as Key;
+const load = { action: 'load', key } as const;
+
+/** A host that writes down what it is told, and answers as a test wants. */
+class FakeHost implements PeerHost {
+  readonly lister = { list: (): Key[][] => [[key]] };
+  readonly events: string[] = [];
+  refusal: string | undefined;
+  reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };
+  readonly #hello: Hello;
+
+  constructor(own: Hello) {
+    this.#hello = own;
+  }
+
+  hello = (): Hello => this.#hello;
+  admit = (): string | undefined => this.refusal;
+  redialDelayMs = (): number => 100;
+  serveHere: PeerHost['serveHere'] = () => this.reply;
+  on(event: PeerEvent): void {
+    const reason = 'reason' in event ? `: ${event.reason}` : '';
+    this.events.push(event.kind + reason);
+  }
+}
+
+interface Node {
+  readonly peers: Peers;
+  readonly host: FakeHost;
+}
+
+const addressOf = (n: number): string => `node${n}:1`;
+
+function hello(n: number): Hello {
+  const address = addressOf(n);
+  const state: NodeState = { revision: 1, known: [address], hasReachedAll: true, topology: null };
+  const id = `${n}`.repeat(8) + '-1111-4111-8111-111111111111';
+  return { protocol: 1, id, address, client: address, partitions: 16, startedAt: 1, state };
+}
+
+/** Two nodes, each with a link to the other. */
+async function pair(): Promise<{ network: FakeNetwork; timers: SteppedTimers; nodes: Node[] }> {
+  const timers = new SteppedTimers();
+  const network = new FakeNetwork(timers, { segmentBytes: 7 });
+  const nodes = [startNode(network, 1), startNode(network, 2)];
+  nodes[0]!.peers.linkTo([addressOf(2)]);
+  nodes[1]!.peers.linkTo([addressOf(1)]);
+  await timers.step(50);
+  return { network, timers, nodes };
+}
+
+function startNode(network: FakeNetwork, n: number): Node {
+  const host = new FakeHost(hello(n));
+  const transport = network.transport(addressOf(n));
+  const peers = new Peers({ host, transport, timers: network.timers });
+  peers.start();
+  return { peers, host };
+}
+
+test('a request goes to the peer, and its answer comes back', async () => {
+  const { timers, nodes } = await pair();
+  const [one, two] = nodes as [Node, Node];
+  expect(one.host.events).toEqual(['up']);
+  const reply = one.peers.link(addressOf(2))!.serve(load);
+  await timers.step(50);
+  const node = { id: hello(2).id, addr: addressOf(2) };
+  expect(await reply).toEqual({ ...two.host.reply, node });
+});
+
+test('a page of keys comes over a link', async () => {
+  const { timers, nodes } = await pair();
+  const page = nodes[0]!.peers.link(addressOf(2))!.list({ prefix: '' as Key, limit: 9 });
+  await timers.step(50);
+  expect(await page).toMatchObject({ status: 'page', keys: [key], hasMore: false });
+});
+
+test('a peer that is killed: what waits for it fails, and it is dialled until it is back', async () => {
+  const { network, timers, nodes } = await pair();
+  const [one, two] = nodes as [Node, Node];
+  two.host.serveHere = () => new Promise(() => {});
+  const link = one.peers.link(addressOf(2))!;
+  const [read, write] = [link.serve(load), link.serve({ action: 'delete', key })];
+  await timers.step(50);
+  network.kill(addressOf(2));
+  await timers.step(50);
+  expect(await read).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+  expect(await write).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+  expect(await link.serve(load)).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+  await timers.step(1000);
+  expect(one.host.events.at(-1)).toBe('down: nobody listens there');
+  startNode(network, 2);
+  await timers.step(200);
+  expect(one.host.events.at(-1)).toBe('up');
+});
+
+test('a peer that is cut off is given up, and found again', async () => {
+  const { network, timers, nodes } = await pair();
+  const [one] = nodes as [Node, Node];
+  network.cut(addressOf(2), addressOf(1));
+  await timers.step(20_000);
+  expect(one.host.events).toContain('down: it gives no sign of life');
+  expect(one.host.events.at(-1)).toBe('down: nobody answers there');
+  network.heal(addressOf(2), addressOf(1));
+  await timers.step(2000);
+  expect(one.host.events.at(-1)).toBe('up');
+});
+
+test('who is refused is told why, whichever side refuses', async () => {
+  const timers = new SteppedTimers();
+  const network = new FakeNetwork(timers);
+  const [one, two] = [startNode(network, 1), startNode(network, 2)];
+  two.host.refusal = 'not you';
+  one.peers.linkTo([addressOf(2)]);
+  await timers.step(90);
+  expect(one.host.events).toEqual(['down: it refuses this node: not you']);
+  expect(two.host.events).toEqual(['left: not you']);
+  two.host.refusal = undefined;
+  one.host.refusal = 'nor you';
+  await timers.step(100);
+  expect(one.host.events.at(-1)).toBe('down: nor you');
+  expect(two.host.events.at(-1)).toBe('left: it refuses this node: nor you');
+});
+
+test('a node that is closed leaves no timer behind', async () => {
+  const { timers, nodes } = await pair();
+  for (const { peers } of nodes) {
+    peers.close();
+    peers.close();
+  }
+  await timers.step(5000);
+  expect(timers.isIdle).toBe(true);
+});
