@@ -3,8 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
+import type { Failure } from '../base/errors.ts';
 import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
+import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine, PeerEvent, PeerHost } from '../peer/host.ts';
 import {
   judge,
@@ -16,7 +18,7 @@ import {
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
-import type { Lister } from '../record/lister.ts';
+import type { KeyQuery, Lister } from '../record/lister.ts';
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import { Forming } from './forming.ts';
@@ -54,7 +56,6 @@ interface MemberView extends Member {
 }
 
 export class Cluster implements Engine, PeerHost {
-  readonly lister: Lister;
   readonly #options: ClusterOptions;
   readonly #log: Logger;
   readonly #news: News;
@@ -77,7 +78,6 @@ export class Cluster implements Engine, PeerHost {
     this.#log = options.log;
     this.#news = new News(options.log);
     this.#self = options.self.addr;
-    this.lister = options.store;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
     const { transport, timers } = options;
     this.#peers = new Peers({ host: this, transport, timers });
@@ -109,8 +109,15 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request);
   }
 
-  serveHere(request: Request): Reply | NotMine {
-    return this.#router.serveHere(request);
+  serveHere(request: Request, fence: Fence): Reply | NotMine {
+    return this.#router.serveHere(request, fence);
+  }
+
+  listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure {
+    const topology = this.#topology;
+    if (topology === undefined) return NOT_READY;
+    if (!isSameFence(topology, fence)) return { status: 'not-mine', topology: topology.facts() };
+    return this.#options.store.list(query);
   }
 
   /** The members, sorted by address; this node alone while the cluster is forming. */
@@ -132,7 +139,7 @@ export class Cluster implements Engine, PeerHost {
         address === this.#self ? this.#options.store : this.#peers.link(address)!,
       );
     }
-    return listMembers(listers, query);
+    return listMembers(listers, query, this.#topology);
   }
 
   hello(): Hello {

@@ -3,9 +3,10 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import { KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
+import type { Fence } from '../peer/fence.ts';
 import { Link } from '../peer/link.ts';
 import type { KeyGroup, ListQuery } from '../record/engine.ts';
-import type { Lister } from '../record/lister.ts';
+import type { KeyQuery, Lister } from '../record/lister.ts';
 
 /** The store of this node, or a link to another. */
 export type MemberLister = Lister | Link;
@@ -17,6 +18,7 @@ export type MemberLister = Lister | Link;
 export async function* listMembers(
   members: ReadonlyMap<string, MemberLister>,
   { prefix, cursor }: Pick<ListQuery, 'prefix' | 'cursor'>,
+  fence: Fence,
 ): AsyncGenerator<KeyGroup | Failure> {
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
   if (after === null) {
@@ -40,7 +42,7 @@ export async function* listMembers(
     const lister = members.get(member)!;
     const from = member === after?.member ? after.key : undefined;
     if (lister instanceof Link) {
-      for await (const keys of pages(lister, prefix, from)) {
+      for await (const keys of pages(lister, { prefix, after: from }, fence)) {
         yield isFailure(keys) ? keys : groupOf(member, keys);
         if (isFailure(keys)) return;
       }
@@ -76,8 +78,8 @@ function encodeCursor({ member, key }: Position): string {
 /** The pages of one member, each asked for when it is needed. */
 async function* pages(
   link: Link,
-  prefix: Key,
-  from: Key | undefined,
+  { prefix, after: from }: KeyQuery,
+  fence: Fence,
 ): AsyncGenerator<readonly Key[] | Failure> {
   const life = lifeOf(link);
   for (let after = from; ; ) {
@@ -86,9 +88,9 @@ async function* pages(
       yield unreachable(link.address);
       return;
     }
-    const page = await link.list({ prefix, after, limit: PAGE_KEYS_MAX });
-    if (page.status === 'failed') {
-      yield page;
+    const page = await link.list({ prefix, after, limit: PAGE_KEYS_MAX }, fence);
+    if (page.status !== 'page') {
+      yield page.status === 'failed' ? page : moved(link.address);
       return;
     }
     yield page.keys;
@@ -100,6 +102,10 @@ async function* pages(
 /** The id of the node that a link leads to now. */
 function lifeOf({ status }: Link): string | undefined {
   return status.kind === 'up' ? status.peer.id : undefined;
+}
+
+function moved(member: string): Failure {
+  return failure('OWNER_UNAVAILABLE', `the member ${member} goes by another topology`);
 }
 
 function unreachable(member: string): Failure {

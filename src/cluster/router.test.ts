@@ -49,7 +49,7 @@ test('before there is a topology nothing is served', () => {
   const router = new Router(here, () => {});
   const request = loadOwnedBy(topologyOf(1, ['a:1']), 'a:1');
   expect(router.serve(request)).toMatchObject({ code: 'NOT_READY' });
-  expect(router.serveHere(request)).toMatchObject({ code: 'NOT_READY' });
+  expect(router.serveHere(request, topologyOf(1, ['a:1']))).toMatchObject({ code: 'NOT_READY' });
 });
 
 test('an own key is served without a promise, another by its owner', async () => {
@@ -68,12 +68,26 @@ test('what a peer has sent is served here or answered with the topology, never s
   const peer = new FakePeer();
   const router = new Router(here, () => {});
   router.adopt({ topology, remotes: [null, peer] });
-  expect(router.serveHere(loadOwnedBy(topology, 'a:1'))).toEqual(servedBy('a:1'));
-  expect(router.serveHere(loadOwnedBy(topology, 'b:1'))).toEqual({
+  expect(router.serveHere(loadOwnedBy(topology, 'a:1'), topology)).toEqual(servedBy('a:1'));
+  expect(router.serveHere(loadOwnedBy(topology, 'b:1'), topology)).toEqual({
     status: 'not-mine',
     topology: { clusterId, epoch: 7, members: ['a:1', 'b:1'] },
   });
   expect(peer.served).toEqual([]);
+});
+
+test('what was sent by another epoch or in another cluster is not served', () => {
+  const topology = topologyOf(7, ['a:1']);
+  const router = new Router(here, () => {});
+  router.adopt({ topology, remotes: [null] });
+  const request = loadOwnedBy(topology, 'a:1');
+  for (const fence of [
+    { cluster: topology.cluster, epoch: 6 },
+    { cluster: topology.cluster, epoch: 8 },
+    { cluster: topology.cluster + 1, epoch: 7 },
+  ]) {
+    expect(router.serveHere(request, fence)).toMatchObject({ status: 'not-mine' });
+  }
 });
 
 test('a request that met a newer epoch is retried by the newer topology', async () => {

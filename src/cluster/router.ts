@@ -2,6 +2,7 @@
 
 import { failure } from '../base/errors.ts';
 import { HOPS_MAX } from '../base/limits.ts';
+import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine } from '../peer/host.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
@@ -15,7 +16,8 @@ export interface LocalEngine {
 
 /** A peer, which may find that it is not the owner. */
 export interface RemoteEngine {
-  serve(request: Request): Promise<KeptReply | NotMine>;
+  /** Serves a request that was sent there by the topology of `fence`. */
+  serve(request: Request, fence: Fence): Promise<KeptReply | NotMine>;
 }
 
 /** Who serves what, by one topology. */
@@ -47,26 +49,37 @@ export class Router {
     const partition = routes.topology.partitionOf(request.key);
     const remote = remoteIn(routes, partition);
     if (remote === null) return this.#local.serve(request, partition);
-    return this.#send(remote, request, partition);
+    return this.#send(remote, routes.topology, request, partition);
   }
 
-  /** Serves a request if this node is the owner. */
-  serveHere(request: Request): Reply | NotMine {
+  /** Serves a request if this node is the owner by the very topology that it was sent by. */
+  serveHere(request: Request, fence: Fence): Reply | NotMine {
     const routes = this.#routes;
     if (routes === undefined) return NOT_READY;
-    const partition = routes.topology.partitionOf(request.key);
-    if (remoteIn(routes, partition) === null) return this.#local.serve(request, partition);
-    return { status: 'not-mine', topology: routes.topology.facts() };
+    const { topology } = routes;
+    const partition = topology.partitionOf(request.key);
+    if (isSameFence(topology, fence) && remoteIn(routes, partition) === null) {
+      return this.#local.serve(request, partition);
+    }
+    return { status: 'not-mine', topology: topology.facts() };
   }
 
   /** Sends a request on, and again where the owner has changed meanwhile. */
-  async #send(first: RemoteEngine, request: Request, partition: number): Promise<KeptReply> {
+  async #send(
+    first: RemoteEngine,
+    fence: Fence,
+    request: Request,
+    partition: number,
+  ): Promise<KeptReply> {
     let remote: RemoteEngine | null = first;
+    let sentBy = fence;
     for (let hop = 0; hop < HOPS_MAX; hop++) {
-      const answer = await remote.serve(request);
+      const answer = await remote.serve(request, sentBy);
       if (answer.status !== 'not-mine') return answer;
       this.#onNotMine(answer);
-      remote = remoteIn(this.#routes!, partition);
+      const routes = this.#routes!;
+      sentBy = routes.topology;
+      remote = remoteIn(routes, partition);
       if (remote === null) return keep(this.#local.serve(request, partition));
     }
     return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');

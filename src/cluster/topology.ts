@@ -2,12 +2,14 @@
 
 import type { Key } from '../base/key.ts';
 import { partitionOf } from '../base/partition.ts';
+import { clusterNumber, type Fence } from '../peer/fence.ts';
 import type { TopologyFacts } from '../peer/messages.ts';
 import { placePartitions } from './placement.ts';
 
 /** An immutable value: the same facts give every node the same owners. */
-export class Topology implements TopologyFacts {
+export class Topology implements TopologyFacts, Fence {
   readonly clusterId: string;
+  readonly cluster: number;
   readonly epoch: number;
   /** Sorted, so that all nodes count them alike. */
   readonly members: readonly string[];
@@ -17,6 +19,7 @@ export class Topology implements TopologyFacts {
 
   constructor({ clusterId, epoch, members }: TopologyFacts, partitions: number) {
     this.clusterId = clusterId;
+    this.cluster = clusterNumber(clusterId);
     this.epoch = epoch;
     this.members = members.toSorted();
     this.#owners = placePartitions(this.members, partitions);

@@ -1,8 +1,10 @@
 /** What is behind the links and the peer port: one interface, that which decides in a cluster. */
 
+import type { Failure } from '../base/errors.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
-import type { Lister } from '../record/lister.ts';
+import type { KeyQuery, Lister } from '../record/lister.ts';
+import type { Fence } from './fence.ts';
 import type { Hello, NodeState, TopologyFacts } from './messages.ts';
 
 /** What happens between this node and others. */
@@ -23,7 +25,7 @@ export type PeerEvent =
   /** Somebody who is no peer has come to the peer port, and gone. */
   | { readonly kind: 'stranger'; readonly remote: string; readonly reason: string };
 
-/** The answer of a node that is not the owner of the key: the topology that it goes by. */
+/** The answer of a node that goes by another topology than the request, or is not the owner of the key. */
 export interface NotMine {
   readonly status: 'not-mine';
   readonly topology: TopologyFacts;
@@ -41,6 +43,7 @@ export interface PeerHost {
   /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
   redialDelayMs(attempt: number): number;
   /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
-  serveHere(request: Request): Reply | NotMine | Promise<KeptReply>;
-  readonly lister: Lister;
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply>;
+  /** The keys of this node. */
+  listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure;
 }

@@ -11,6 +11,7 @@ import type { Cancel, Timers } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
 import { Channel, type ChannelUser } from './channel.ts';
+import { FENCE_BYTES, writeFence, type Fence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
@@ -100,7 +101,7 @@ export class Link {
   }
 
   /** Has the peer serve a request. */
-  serve(request: Request): Promise<KeptReply | NotMine> {
+  serve(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
     const channel = this.#usable();
     if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
@@ -109,13 +110,15 @@ export class Link {
         fail: (reason) => resolve(lost(request.action, this.address, reason)),
         beat: this.#beat,
       });
-      writeRequest(channel.beginFrame('request', id, requestBytesMax(request)), request);
+      const to = channel.beginFrame('request', id, FENCE_BYTES + requestBytesMax(request));
+      writeFence(to, fence);
+      writeRequest(to, request);
       channel.endFrame();
     });
   }
 
   /** Has the peer list some of its keys. */
-  list(query: PageQuery): Promise<KeyPage | Failure> {
+  list(query: PageQuery, fence: Fence): Promise<KeyPage | NotMine | Failure> {
     const channel = this.#usable();
     if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
@@ -124,7 +127,9 @@ export class Link {
         fail: (reason) => resolve(unavailable(this.address, reason)),
         beat: this.#beat,
       });
-      writePageQuery(channel.beginFrame('listRequest', id, 2 * KEY_BYTES_MAX + 16), query);
+      const to = channel.beginFrame('listRequest', id, FENCE_BYTES + 2 * KEY_BYTES_MAX + 16);
+      writeFence(to, fence);
+      writePageQuery(to, query);
       channel.endFrame();
     });
   }
@@ -254,11 +259,11 @@ function readAnswer(frame: Frame, peer: NodeRef): KeptReply | NotMine {
   throw new ProtocolError(`${frame.kind} frame as the answer to a request`);
 }
 
-function readListAnswer(frame: Frame, peer: NodeRef): KeyPage | Failure {
-  if (frame.kind !== 'reply') return readPage(frame);
-  const reply = readReply(new FieldReader(frame), peer);
-  if (!isFailure(reply)) throw new ProtocolError('a record as the answer to a listing');
-  return reply;
+function readListAnswer(frame: Frame, peer: NodeRef): KeyPage | NotMine | Failure {
+  if (frame.kind === 'listReply') return readPage(frame);
+  const answer = readAnswer(frame, peer);
+  if (isFailure(answer) || answer.status === 'not-mine') return answer;
+  throw new ProtocolError('a record as the answer to a listing');
 }
 
 function unavailable(address: string, reason: string): Failure {

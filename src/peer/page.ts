@@ -22,15 +22,15 @@ export interface KeyPage {
   readonly hasMore: boolean;
 }
 
-/** The page that a query asks for, shorter if its keys are long; others are served meanwhile. */
+/** A page of at most `limit` keys, shorter if they are long; others are served meanwhile. */
 export async function collectPage(
-  lister: Lister,
-  { prefix, after, limit }: PageQuery,
+  list: ReturnType<Lister['list']>,
+  limit: number,
 ): Promise<KeyPage> {
   const turn = new Turn();
   const keys: Key[] = [];
   let bytes = 0;
-  for await (const slice of lister.list({ prefix, after })) {
+  for await (const slice of list) {
     for (const key of slice) {
       bytes += 2 + key.length;
       if (keys.length === limit || bytes > PEER_PAGE_BYTES_MAX) {
@@ -54,8 +54,7 @@ export function writePageQuery(
 }
 
 /** Reads what {@link writePageQuery} wrote. */
-export function readPageQuery(frame: Frame): PageQuery {
-  const from = new FieldReader(frame);
+export function readPageQuery(from: FieldReader): PageQuery {
   const limit = from.u32();
   const prefix = readOptionalKey(from);
   const after = readOptionalKey(from);

@@ -10,11 +10,12 @@ import type { Hello, NodeState } from './messages.ts';
 import { Peers } from './peers.ts';
 
 const key = keyFromText('key') as Key;
+const fence = { cluster: 1, epoch: 1 };
 const load = { action: 'load', key } as const;
 
 /** A host that writes down what it is told, and answers as a test wants. */
 class FakeHost implements PeerHost {
-  readonly lister = { list: (): Key[][] => [[key]] };
+  readonly listHere = (): Key[][] => [[key]];
   readonly events: string[] = [];
   refusal: string | undefined;
   reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };
@@ -71,7 +72,7 @@ test('a request goes to the peer, and its answer comes back', async () => {
   const { timers, nodes } = await pair();
   const [one, two] = nodes as [Node, Node];
   expect(one.host.events).toEqual(['up']);
-  const reply = one.peers.link(addressOf(2))!.serve(load);
+  const reply = one.peers.link(addressOf(2))!.serve(load, fence);
   await timers.step(50);
   const node = { id: hello(2).id, addr: addressOf(2) };
   expect(await reply).toEqual({ ...two.host.reply, node });
@@ -79,7 +80,7 @@ test('a request goes to the peer, and its answer comes back', async () => {
 
 test('a page of keys comes over a link', async () => {
   const { timers, nodes } = await pair();
-  const page = nodes[0]!.peers.link(addressOf(2))!.list({ prefix: '' as Key, limit: 9 });
+  const page = nodes[0]!.peers.link(addressOf(2))!.list({ prefix: '' as Key, limit: 9 }, fence);
   await timers.step(50);
   expect(await page).toMatchObject({ status: 'page', keys: [key], hasMore: false });
 });
@@ -89,13 +90,13 @@ test('a peer that is killed: what waits for it fails, and it is dialled until it
   const [one, two] = nodes as [Node, Node];
   two.host.serveHere = () => new Promise(() => {});
   const link = one.peers.link(addressOf(2))!;
-  const [read, write] = [link.serve(load), link.serve({ action: 'delete', key })];
+  const [read, write] = [link.serve(load, fence), link.serve({ action: 'delete', key }, fence)];
   await timers.step(50);
   network.kill(addressOf(2));
   await timers.step(50);
   expect(await read).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
   expect(await write).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
-  expect(await link.serve(load)).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+  expect(await link.serve(load, fence)).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
   await timers.step(1000);
   expect(one.host.events.at(-1)).toBe('down: nobody listens there');
   startNode(network, 2);

@@ -3,13 +3,15 @@
 import { failure } from '../base/errors.ts';
 import { PEER_LISTINGS_MAX, PEER_UNREAD_BYTES_MAX } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
+import type { Lister } from '../record/lister.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import { Channel, type ChannelUser } from './channel.ts';
+import { readFence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
 import { ADMITTED, parseHello, parseState, REFUSED, type Hello } from './messages.ts';
-import { collectPage, pageBytesMax, readPageQuery, writePage, type PageQuery } from './page.ts';
+import { collectPage, pageBytesMax, readPageQuery, writePage } from './page.ts';
 import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
 
@@ -84,9 +86,10 @@ export class Session implements ChannelUser {
   /** What is answered at once is: all requests that came together are then answered together. */
   #serve(frame: Frame): void {
     const from = new FieldReader(frame);
+    const fence = readFence(from);
     const request = readRequest(from);
     from.done();
-    const reply = this.#host.serveHere(request);
+    const reply = this.#host.serveHere(request, fence);
     if (reply instanceof Promise) this.#answerLater(frame.id, reply);
     else this.#answer(frame.id, reply);
   }
@@ -112,18 +115,22 @@ export class Session implements ChannelUser {
   }
 
   #list(frame: Frame): void {
-    const query = readPageQuery(frame);
+    const from = new FieldReader(frame);
+    const fence = readFence(from);
+    const query = readPageQuery(from);
+    const keys = this.#host.listHere(query, fence);
+    if ('status' in keys) return this.#answer(frame.id, keys);
     if (this.#listings === PEER_LISTINGS_MAX) {
       return this.#sendReply(frame.id, failure('OVERLOADED', 'too many listings are running'));
     }
     this.#listings++;
-    void this.#sendPage(frame.id, query)
+    void this.#sendPage(frame.id, keys, query.limit)
       .catch((error: unknown) => this.#channel.close(`a defect here: ${String(error)}`))
       .finally(() => this.#listings--);
   }
 
-  async #sendPage(id: number, query: PageQuery): Promise<void> {
-    const page = await collectPage(this.#host.lister, query);
+  async #sendPage(id: number, keys: ReturnType<Lister['list']>, limit: number): Promise<void> {
+    const page = await collectPage(keys, limit);
     writePage(this.#channel.beginFrame('listReply', id, pageBytesMax(page)), page);
     this.#channel.endFrame();
   }

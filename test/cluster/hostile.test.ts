@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { parseAddress } from '../../src/net/address.ts';
+import { clusterNumber } from '../../src/peer/fence.ts';
 import type { Frame } from '../../src/peer/frame.ts';
 import type { NodeState } from '../../src/peer/messages.ts';
 import { ACTIONS } from '../../src/record/request.ts';
@@ -95,15 +96,17 @@ async function dialAsMember(cluster: TestCluster): Promise<FakeConnection> {
 
 const LOAD = ACTIONS.load.code;
 
+/** The body of a request: a fence, and then these bytes. */
+function fenced(...bytes: number[]): Buffer {
+  return Buffer.from([0, 0, 0, 0, 1, 0, 0, 0, ...bytes]);
+}
+
 const badRequests: [string, (connection: FakeConnection) => void][] = [
-  ['a request of no action', (c) => c.send('request', 1, Buffer.from([0, 1, 0, 65]))],
-  ['a request cut short', (c) => c.send('request', 1, Buffer.from([LOAD, 200, 0, 65]))],
-  ['an empty key', (c) => c.send('request', 1, Buffer.from([LOAD, 0, 0, 255, 255]))],
-  [
-    'bytes after a request',
-    (c) => c.send('request', 1, Buffer.from([LOAD, 1, 0, 65, 255, 255, 1])),
-  ],
-  ['a page of no keys', (c) => c.send('listRequest', 1, Buffer.alloc(8))],
+  ['a request of no action', (c) => c.send('request', 1, fenced(0, 1, 0, 65))],
+  ['a request cut short', (c) => c.send('request', 1, fenced(LOAD, 200, 0, 65))],
+  ['an empty key', (c) => c.send('request', 1, fenced(LOAD, 0, 0, 255, 255))],
+  ['bytes after a request', (c) => c.send('request', 1, fenced(LOAD, 1, 0, 65, 255, 255, 1))],
+  ['a page of no keys', (c) => c.send('listRequest', 1, Buffer.alloc(16))],
   ['a reply to nothing', (c) => c.send('reply', 1, Buffer.from([0]))],
   ['a second hello', (c) => c.send('hello', 0, JSON.stringify(fakeHello('127.0.0.1:1')))],
   ['a state of nonsense', (c) => c.send('state', 0, '{"known":7}')],
@@ -133,9 +136,13 @@ test('a member that reads no answers is held back, then cut off, and costs a bou
   const connection = await dialAsMember(cluster);
   connection.socket.pause();
   const closed = closeOf(connection.socket);
-  // A load of the key: action, length, key, two conditions that there are none.
+  // A load of the key: fence, action, length, key, two conditions that there are none.
   const head = String.fromCharCode(LOAD, key!.length);
-  const load = Buffer.from(`${head}\0${key!}\xff\xff`, 'latin1');
+  const { clusterId } = await cluster.node(1).logged('this node is a member');
+  const fence = Buffer.alloc(8);
+  fence.writeUInt32LE(clusterNumber(String(clusterId)));
+  fence.writeUInt32LE(1, 4);
+  const load = Buffer.concat([fence, Buffer.from(`${head}\0${key!}\xff\xff`, 'latin1')]);
   for (let id = 0; id < 2000; id++) connection.send('request', id, load);
   const reason = 'it does not read its answers';
   await cluster.node(1).logged('a peer has left the peer port', { reason });
