@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Api } from '../src/api/api.ts';
+import { Scheduler } from '../src/base/scheduler.ts';
 import { failure } from '../src/base/errors.ts';
 import { HttpServer } from '../src/http/server.ts';
 import { eventually } from './support/eventually.ts';
@@ -26,6 +27,7 @@ beforeAll(async () => {
       start: () => Promise.resolve(),
       close: () => {},
     },
+    scheduler: new Scheduler(),
     valueBytesMax: value.length,
     onDefect: (error) => {
       throw error;

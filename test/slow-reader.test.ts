@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { Api } from '../src/api/api.ts';
+import { Scheduler } from '../src/base/scheduler.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { keyFromText, type Key } from '../src/base/key.ts';
 import { listMembers } from '../src/cluster/listing.ts';
@@ -55,6 +56,7 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
         start: () => Promise.resolve(),
         close: () => {},
       },
+      scheduler: new Scheduler(),
       valueBytesMax: 1000,
       onDefect: (error) => {
         throw error;

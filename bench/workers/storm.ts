@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { Api } from '../../src/api/api.ts';
+import { Scheduler } from '../../src/base/scheduler.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { Maintenance } from '../../src/node/maintenance.ts';
@@ -58,6 +59,7 @@ const http = new HttpServer(
       start: () => Promise.resolve(),
       close: () => {},
     },
+    scheduler: new Scheduler(),
     valueBytesMax: 1e6,
     onDefect: (error) => process.stderr.write(`${String(error)}\n`),
   }),

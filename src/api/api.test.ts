@@ -2,20 +2,12 @@ import { expect, test } from 'vitest';
 
 import { ask, pathOf, put } from '../../test/support/client.ts';
 import { describeContract } from '../../test/contract.ts';
+import { apiOver } from '../../test/support/api.ts';
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';
 import { failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import type { Engine, KeyGroup } from '../record/engine.ts';
-import { Api } from './api.ts';
-
-function apiOver(engine: Engine, onDefect: (error: unknown) => void = throwOn): Api {
-  return new Api({ engine, valueBytesMax: 16 * 1024 * 1024, onDefect });
-}
-
-function throwOn(error: unknown): never {
-  throw error;
-}
+import type { KeyGroup } from '../record/engine.ts';
 
 describeContract('the API without a socket', async () => {
   const engine = new StoreEngine();
@@ -49,14 +41,14 @@ test('a defect is answered by 500, once, and told', async () => {
     throw broken;
   };
   const answer = await ask(
-    sendTo(apiOver(engine, (error) => told.push(error))),
+    sendTo(apiOver(engine, { onDefect: (error) => told.push(error) })),
     'GET',
     '/v1/keys/a',
   );
   expect(answer).toMatchObject({ status: 500, json: { code: 'INTERNAL_ERROR' } });
   engine.serve = () => Promise.reject(broken);
   const later = await ask(
-    sendTo(apiOver(engine, (error) => told.push(error))),
+    sendTo(apiOver(engine, { onDefect: (error) => told.push(error) })),
     'GET',
     '/v1/keys/a',
   );

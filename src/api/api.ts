@@ -3,6 +3,7 @@
 import { failure, type Failure } from '../base/errors.ts';
 import type { Application, Exchange } from '../http/exchange.ts';
 import { describeProblem, sendFailure } from './answer.ts';
+import { corsHeaders, preflightHeaders, WithHeaders } from './cors.ts';
 import { acceptsJson } from './negotiate.ts';
 import { matchTarget } from './routes.ts';
 import { Visit, type ApiOptions } from './visit.ts';
@@ -16,6 +17,16 @@ export class Api implements Application {
 
   /** Answers one request. Every request gets an answer, a defect a 500. */
   handle(exchange: Exchange): void {
+    const { corsOrigins = [] } = this.#options;
+    if (corsOrigins.length === 0) this.#dispatch(exchange);
+    else this.#dispatch(new WithHeaders(exchange, corsHeaders(exchange, corsOrigins)));
+  }
+
+  describe(problem: Failure): { headers: string[]; body: string } {
+    return describeProblem(problem);
+  }
+
+  #dispatch(exchange: Exchange): void {
     const { method, target } = exchange;
     const match = matchTarget(target);
     // What it names is a host to reach, no path (RFC 9110 §9.3.6).
@@ -30,7 +41,7 @@ export class Api implements Application {
     const { route } = match;
     const offer = route.offers.get(method);
     if (offer === undefined) {
-      if (method === 'OPTIONS') exchange.send(204, ['Allow', route.allow], '');
+      if (method === 'OPTIONS') this.#showOptions(exchange, route.allow);
       else refuseMethod(exchange, route.allow);
       return;
     }
@@ -43,8 +54,10 @@ export class Api implements Application {
     new Visit(exchange, match, offer, this.#options).answer();
   }
 
-  describe(problem: Failure): { headers: string[]; body: string } {
-    return describeProblem(problem);
+  #showOptions(exchange: Exchange, allow: string): void {
+    const isForPages = this.#options.corsOrigins !== undefined;
+    const preflight = isForPages ? preflightHeaders(exchange, allow) : [];
+    exchange.send(204, ['Allow', allow, ...preflight], '');
   }
 }
 

@@ -3,7 +3,7 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromText, keyText, type Key } from '../base/key.ts';
 import { KEY_BYTES_MAX, PAGE_KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
-import { Turn } from '../base/turn.ts';
+import type { Lane } from '../base/scheduler.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Listing, ListQuery } from '../record/engine.ts';
 import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
@@ -17,9 +17,11 @@ const CHUNK_CHARS = 64 * 1024;
 export async function listKeys({ exchange, place, options }: Visit): Promise<void> {
   const query = parseListQuery(place.query);
   if (isFailure(query)) return sendFailure(exchange, query);
+  const lane = options.scheduler.enter('client', () => exchange.isGone);
+  if ('code' in lane) return sendFailure(exchange, lane);
   const groups = options.engine.list(query);
-  if (query.limit === undefined) return sendAll(exchange, groups);
-  const page = await takePage(exchange, groups, query.limit);
+  if (query.limit === undefined) return sendAll(exchange, groups, lane);
+  const page = await takePage(groups, query.limit, lane);
   return isFailure(page) ? sendFailure(exchange, page) : sendPage(exchange, page, query);
 }
 
@@ -53,25 +55,19 @@ interface Page {
 }
 
 /** The first keys of a list: up to `limit`, and up to a bound on their bytes. */
-async function takePage(
-  exchange: Exchange,
-  groups: Listing,
-  limit: number,
-): Promise<Page | Failure> {
+async function takePage(groups: Listing, limit: number, lane: Lane): Promise<Page | Failure> {
   const keys: Key[] = [];
   let bytes = 0;
   let nextPage: (() => string) | undefined;
-  const turn = new Turn();
   for await (const group of groups) {
     if (isFailure(group)) return group;
-    if (exchange.isGone) break;
     for (const key of group.keys) {
       bytes += key.length;
       if (keys.length === limit || bytes > PAGE_KEY_BYTES_MAX) return { keys, next: nextPage?.() };
       keys.push(key);
       nextPage = () => group.cursorAfter(key);
     }
-    await turn.share();
+    if (!(await lane.share())) break;
   }
   return { keys, next: undefined };
 }
@@ -94,16 +90,14 @@ async function sendPage(exchange: Exchange, page: Page, query: PageQuery): Promi
 }
 
 /** Sends all keys, a chunk at a time. */
-async function sendAll(exchange: Exchange, groups: Listing): Promise<void> {
-  const turn = new Turn();
+async function sendAll(exchange: Exchange, groups: Listing, lane: Lane): Promise<void> {
   const list = new KeyList(exchange, JSON_HEAD);
   for await (const group of groups) {
     if (isFailure(group)) return failLate(exchange, group);
-    if (exchange.isGone) return;
     if (exchange.method === 'HEAD') break;
     for (const key of group.keys) list.add(key);
     if (list.isLong) await list.flush();
-    await turn.share();
+    if (!(await lane.share())) return;
   }
   // How long a list would be is not known before all of it was made.
   if (exchange.method === 'HEAD') await list.flush();

@@ -8,6 +8,7 @@ import type { Visit } from './visit.ts';
 /** Answers the members. */
 export function showNodes({ exchange, place, options }: Visit): void {
   const parameters = parseQuery(place.query, []);
-  if (isFailure(parameters)) sendFailure(exchange, parameters);
-  else sendJson(exchange, options.engine.members());
+  const members = isFailure(parameters) ? parameters : options.engine.members();
+  if (isFailure(members)) sendFailure(exchange, members);
+  else sendJson(exchange, members);
 }

@@ -2,6 +2,7 @@
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
 import { failLate, sendFailure } from './answer.ts';
@@ -10,8 +11,12 @@ import { announcesJson } from './negotiate.ts';
 /** What the API works with. */
 export interface ApiOptions {
   readonly engine: Engine;
+  /** Shares out the time for what takes long. */
+  readonly scheduler: Scheduler;
   /** Largest value, in bytes of JSON text. */
   readonly valueBytesMax: number;
+  /** The origins whose web pages may read answers, `*` for all; with none no page may. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Told of defects: exceptions, which no request should cause. */
   readonly onDefect: (error: unknown) => void;
 }

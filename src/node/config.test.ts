@@ -45,10 +45,22 @@ test.each([
   ['-client-addr', 'localhost'],
   ['-client-addr', ':70000'],
   ['-join', 'a:1,b'],
+  ['-cors-origin', 'example.com'],
+  ['-cors-origin', 'https://example.com/'],
+  ['-cors-origin', 'HTTPS://example.com'],
 ])('%s %j is refused by name', (flag, text) => {
   const refused = () => parse(flag, text);
   expect(refused).toThrow(UsageError);
   expect(refused).toThrow(`bad value ${JSON.stringify(text)} for ${flag}: it takes `);
+});
+
+test('-cors-origin may be repeated, and be all', () => {
+  expect(
+    parse('-cors-origin', 'https://a.example', '-cors-origin', 'http://localhost:3000'),
+  ).toMatchObject({
+    'cors-origin': ['https://a.example', 'http://localhost:3000'],
+  });
+  expect(parse('-cors-origin', '*')).toMatchObject({ 'cors-origin': ['*'] });
 });
 
 test('-join may be repeated, and take a list', () => {

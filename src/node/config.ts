@@ -70,6 +70,13 @@ export const FLAGS = {
     fallback: '16mib',
     parse: (text: string) => size(text, 1, VALUE_BYTES_MAX),
   },
+  'cors-origin': {
+    placeholder: 'ORIGIN',
+    help: 'An origin whose web pages may use the API, such as https://example.com, or * for all.',
+    fallback: undefined,
+    repeatable: true,
+    parse: (text: string) => text.split(',').map(origin),
+  },
   'max-memory': {
     placeholder: 'SIZE',
     help: `The memory for records and their key table, such as 512mb or 2gib, 27gib at most; 0 for no
@@ -102,6 +109,12 @@ function reachableAddress(text: string): Address {
     throw new Error('it takes an address that other nodes can reach');
   }
   return parsed;
+}
+
+/** An origin as browsers write it in the `Origin` header. */
+function origin(text: string): string {
+  if (text === '*' || (URL.canParse(text) && new URL(text).origin === text)) return text;
+  throw new Error('it takes * or an origin such as https://example.com, without a path');
 }
 
 const EXAMPLE: Address = { host: '127.0.0.1', port: 2373 };

@@ -5,6 +5,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { Api } from '../api/api.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemTimers } from '../base/timers.ts';
+import { Scheduler } from '../base/scheduler.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isUnspecified, type Address } from '../net/address.ts';
@@ -130,7 +131,9 @@ function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
   });
   const api = new Api({
     engine: cluster,
+    scheduler: new Scheduler(),
     valueBytesMax: config['max-value-size'],
+    corsOrigins: config['cors-origin'],
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
   const http = new HttpServer(api, { tls });

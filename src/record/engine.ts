@@ -23,8 +23,8 @@ export interface Engine {
    */
   list(query: ListQuery): Listing;
 
-  /** Who serves the keys, as this node knows it. */
-  members(): readonly Member[];
+  /** Who serves the keys, as this node knows it; a failure as long as that is not certain. */
+  members(): readonly Member[] | Failure;
 
   /**
    * Gets ready to serve; `client` is the address that clients reach this node by.

@@ -1,0 +1,100 @@
+/** Cross-origin requests: which foreign web pages may use the API, and how they are told so (Fetch §3.2). */
+
+import type { Exchange, Piece } from '../http/exchange.ts';
+
+/** Headers that a page may send. */
+const ALLOWED_HEADERS = [
+  'Authorization',
+  'Content-Type',
+  'If-Match',
+  'If-None-Match',
+  'Last-Event-ID',
+  'Prefer',
+  'X-Request-Id',
+].join(', ');
+
+/** Headers of answers that a page may read. */
+const EXPOSED_HEADERS = 'ETag, Link, Location, Retry-After';
+
+/** How long a browser may remember what it may send, in seconds. */
+const MAX_AGE_SECONDS = '600';
+
+/** The headers that let the page of `exchange` read its answer; none where it may not. */
+export function corsHeaders(exchange: Exchange, origins: readonly string[]): string[] {
+  const isForAll = origins.includes('*');
+  const origin = exchange.header('origin');
+  // The answer depends on who asks, also where there is no origin.
+  const vary = isForAll ? [] : ['Vary', 'Origin'];
+  if (origin === undefined || !(isForAll || origins.includes(origin))) return vary;
+  const exposed = ['Access-Control-Expose-Headers', EXPOSED_HEADERS];
+  return ['Access-Control-Allow-Origin', isForAll ? '*' : origin, ...vary, ...exposed];
+}
+
+/** What a browser is told that asks before it sends; none where it does not ask. */
+export function preflightHeaders(exchange: Exchange, allow: string): string[] {
+  if (exchange.header('access-control-request-method') === undefined) return [];
+  return Object.entries({
+    'Access-Control-Allow-Methods': allow,
+    'Access-Control-Allow-Headers': ALLOWED_HEADERS,
+    'Access-Control-Max-Age': MAX_AGE_SECONDS,
+  }).flat();
+}
+
+/** An exchange whose answer has some headers more. */
+export class WithHeaders implements Exchange {
+  readonly #exchange: Exchange;
+  readonly #headers: readonly string[];
+
+  constructor(exchange: Exchange, headers: readonly string[]) {
+    this.#exchange = exchange;
+    this.#headers = headers;
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get target(): string {
+    return this.#exchange.target;
+  }
+
+  get isAnswered(): boolean {
+    return this.#exchange.isAnswered;
+  }
+
+  get isGone(): boolean {
+    return this.#exchange.isGone;
+  }
+
+  header(name: string): string | undefined {
+    return this.#exchange.header(name);
+  }
+
+  receive(...all: Parameters<Exchange['receive']>): void {
+    this.#exchange.receive(...all);
+  }
+
+  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
+    this.#exchange.send(status, [...headers, ...this.#headers], body);
+  }
+
+  begin(status: number, headers: readonly string[]): void {
+    this.#exchange.begin(status, [...headers, ...this.#headers]);
+  }
+
+  write(piece: Piece): boolean {
+    return this.#exchange.write(piece);
+  }
+
+  end(piece?: Piece): void {
+    this.#exchange.end(piece);
+  }
+
+  drained(): Promise<void> {
+    return this.#exchange.drained();
+  }
+
+  abort(): void {
+    this.#exchange.abort();
+  }
+}
