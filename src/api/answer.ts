@@ -68,11 +68,15 @@ export function failLate(exchange: Exchange, problem: Failure): void {
   else sendFailure(exchange, problem);
 }
 
+/** How a client proves who it is (RFC 6750 §3). */
+const CHALLENGE = 'Bearer realm="memhashd"';
+
 /** The headers and the text, one character a byte, of a problem document. */
 export function describeProblem(problem: Failure): { headers: string[]; body: string } {
   const headers = ['Content-Type', 'application/problem+json'];
   const retryAfter = retryAfterSeconds(problem.code);
   if (retryAfter !== undefined) headers.push('Retry-After', `${retryAfter}`);
+  if (problem.code === 'UNAUTHENTICATED') headers.push('WWW-Authenticate', CHALLENGE);
   return { headers, body: `${byteString(renderProblem(problem))}\n` };
 }
 

@@ -1,7 +1,8 @@
 /** The HTTP API: finds the route of each request, answers what no route serves. */
 
-import { failure, type Failure } from '../base/errors.ts';
+import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Application, Exchange } from '../http/exchange.ts';
+import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
 import { corsHeaders, preflightHeaders, WithHeaders } from './cors.ts';
 import { acceptsJson } from './negotiate.ts';
@@ -10,9 +11,11 @@ import { Visit, type ApiOptions } from './visit.ts';
 
 export class Api implements Application {
   readonly #options: ApiOptions;
+  readonly #access: Access;
 
   constructor(options: ApiOptions) {
     this.#options = options;
+    this.#access = options.access ?? new Access();
   }
 
   /** Answers one request. Every request gets an answer, a defect a 500. */
@@ -45,13 +48,25 @@ export class Api implements Application {
       else refuseMethod(exchange, route.allow);
       return;
     }
+    const grant = this.#admit(exchange, offer.right);
+    if (isFailure(grant)) {
+      sendFailure(exchange, grant);
+      return;
+    }
     const accept = exchange.header('accept');
     if (!acceptsJson(accept)) {
       const detail = `the Accept header excludes application/json: ${accept}`;
       sendFailure(exchange, failure('NOT_ACCEPTABLE', detail));
       return;
     }
-    new Visit(exchange, match, offer, this.#options).answer();
+    new Visit(exchange, match, offer, grant, this.#options).answer();
+  }
+
+  /** What the client may do, if that is enough for a route that takes `right`. */
+  #admit(exchange: Exchange, right: Right | undefined): Grant | Failure {
+    if (right === undefined) return NOTHING;
+    const grant = this.#access.grantOf(exchange.header('authorization'));
+    return isFailure(grant) ? grant : (grant.refusal(right) ?? grant);
   }
 
   #showOptions(exchange: Exchange, allow: string): void {

@@ -5,7 +5,8 @@ import { keyFromText, keyText, type Key } from '../base/key.ts';
 import { KEY_BYTES_MAX, PAGE_KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
 import type { Exchange } from '../http/exchange.ts';
-import type { Listing, ListQuery } from '../record/engine.ts';
+import type { KeyGroup, Listing, ListQuery } from '../record/engine.ts';
+import type { Grant } from './access.ts';
 import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
@@ -14,15 +15,30 @@ import type { Visit } from './visit.ts';
 const CHUNK_CHARS = 64 * 1024;
 
 /** Answers all keys, or a page of them. */
-export async function listKeys({ exchange, place, options }: Visit): Promise<void> {
+export async function listKeys({ exchange, place, grant, options }: Visit): Promise<void> {
   const query = parseListQuery(place.query);
   if (isFailure(query)) return sendFailure(exchange, query);
   const lane = options.scheduler.enter('client', () => exchange.isGone);
   if ('code' in lane) return sendFailure(exchange, lane);
-  const groups = options.engine.list(query);
+  const groups = shownTo(grant, options.engine.list(query));
   if (query.limit === undefined) return sendAll(exchange, groups, lane);
   const page = await takePage(groups, query.limit, lane);
   return isFailure(page) ? sendFailure(exchange, page) : sendPage(exchange, page, query);
+}
+
+/** The keys of a list that a client may see. */
+function shownTo(grant: Grant, groups: Listing): Listing {
+  return grant.coversAll ? groups : covered(grant, groups);
+}
+
+async function* covered(grant: Grant, groups: Listing): AsyncGenerator<KeyGroup | Failure> {
+  for await (const group of groups) {
+    if (isFailure(group)) yield group;
+    else {
+      const cursorAfter = (key: Key): string => group.cursorAfter(key);
+      yield { keys: group.keys.filter((key) => grant.covers(key)), cursorAfter };
+    }
+  }
 }
 
 interface PageQuery extends ListQuery {

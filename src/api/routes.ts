@@ -13,31 +13,31 @@ interface Row {
   readonly methods: Readonly<Record<string, Offer>>;
 }
 
-const ROWS: readonly Row[] = [
-  { path: '/v1/keys', methods: { GET: { handle: listKeys } } },
+export const ROWS: readonly Row[] = [
+  { path: '/v1/keys', methods: { GET: { right: 'read', handle: listKeys } } },
   {
     path: '/v1/keys/{key}',
     methods: {
-      GET: { handle: loadRecord },
-      PUT: { handle: storeRecord },
-      DELETE: { handle: deleteRecord },
+      GET: { right: 'read', handle: loadRecord },
+      PUT: { right: 'write', handle: storeRecord },
+      DELETE: { right: 'write', handle: deleteRecord },
     },
   },
   {
     path: '/v1/keys/{key}/index',
     methods: {
-      GET: { handle: loadElement },
-      POST: { handle: loadElement },
+      GET: { right: 'read', handle: loadElement },
+      POST: { right: 'read', handle: loadElement },
     },
   },
   {
     path: '/v1/keys/{key}/item',
     methods: {
-      GET: { handle: loadItem },
-      POST: { handle: loadItem },
+      GET: { right: 'read', handle: loadItem },
+      POST: { right: 'read', handle: loadItem },
     },
   },
-  { path: '/v1/nodes', methods: { GET: { handle: showNodes } } },
+  { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
 ];
 
 /** What is served at a path. */

@@ -14,7 +14,8 @@ export type Parsed = Request | Failure | ((body: Buffer) => Request | Failure);
 export function serving(parse: (visit: Visit, key: Key) => Parsed): Handler {
   return (visit) => {
     const key = keyOf(visit.place.writtenKey);
-    const parsed = typeof key === 'string' ? parse(visit, key) : key;
+    const parsed =
+      typeof key === 'string' ? (visit.grant.keyRefusal(key) ?? parse(visit, key)) : key;
     if (typeof parsed !== 'function') return serve(visit, parsed);
     const refusal = visit.bodyRefusal();
     if (refusal !== undefined) return sendFailure(visit.exchange, refusal);

@@ -5,6 +5,7 @@ import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
+import type { Access, Grant, Right } from './access.ts';
 import { failLate, sendFailure } from './answer.ts';
 import { announcesJson } from './negotiate.ts';
 
@@ -13,6 +14,8 @@ export interface ApiOptions {
   readonly engine: Engine;
   /** Shares out the time for what takes long. */
   readonly scheduler: Scheduler;
+  /** Who may do what; everybody everything, unless it is given. */
+  readonly access?: Access | undefined;
   /** Largest value, in bytes of JSON text. */
   readonly valueBytesMax: number;
   /** The origins whose web pages may read answers, `*` for all; with none no page may. */
@@ -26,6 +29,8 @@ export type Handler = (visit: Visit) => void | Promise<void>;
 
 /** What a route serves with one method. */
 export interface Offer {
+  /** What it takes; undefined for what everybody may see. */
+  readonly right: Right | undefined;
   readonly handle: Handler;
 }
 
@@ -38,11 +43,14 @@ export interface Place {
 export class Visit {
   readonly exchange: Exchange;
   readonly place: Place;
+  /** What the client may do; the right of the route it has. */
+  readonly grant: Grant;
   readonly options: ApiOptions;
   readonly #offer: Offer;
 
-  constructor(exchange: Exchange, place: Place, offer: Offer, options: ApiOptions) {
+  constructor(exchange: Exchange, place: Place, offer: Offer, grant: Grant, options: ApiOptions) {
     this.exchange = exchange;
+    this.grant = grant;
     this.place = place;
     this.options = options;
     this.#offer = offer;

@@ -14,6 +14,8 @@ const FAILURES = {
   INVALID_ITEM: { status: 400, title: 'The item is not valid' },
   INVALID_PARAMETER: { status: 400, title: 'A query parameter is not valid' },
   INVALID_CONDITION: { status: 400, title: 'The condition is not a list of entity tags' },
+  UNAUTHENTICATED: { status: 401, title: 'A token is needed' },
+  FORBIDDEN: { status: 403, title: 'The token does not give this right' },
   KEY_NOT_FOUND: { status: 404, title: 'The key does not exist' },
   ITEM_NOT_FOUND: { status: 404, title: 'The item does not exist' },
   ROUTE_NOT_FOUND: { status: 404, title: 'There is nothing at this path' },

@@ -54,6 +54,10 @@ export const LINGER_MS = 1000;
 /** Time that a closing node gives to what it is still answering. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 
+/** Tokens in the file of `-auth-file`, and the characters of the name of one. */
+export const TOKENS_MAX = 1024;
+export const TOKEN_NAME_CHARS_MAX = 64;
+
 /** Keys in one page of a listing. */
 export const PAGE_KEYS_MAX = 10_000;
 

@@ -7,10 +7,13 @@ import { FLAGS, type Config } from '../node/config.ts';
 import { describeFlags, parseFlags, UsageError } from '../node/flags.ts';
 import { createLog } from '../node/log.ts';
 import { Node } from '../node/node.ts';
+import { COMMANDS, describeCommands } from './commands.ts';
 
 const HELP = `memhashd is a sharded in-memory store of JSON documents, spoken to over HTTP.
 
 Usage: memhashd [-flag value ...]
+
+${describeCommands()}
 
 ${describeFlags(FLAGS)}
   -help
@@ -21,7 +24,7 @@ ${describeFlags(FLAGS)}
 Each flag can be written -flag value, -flag=value, --flag value or --flag=value, and as an
 environment variable: -client-addr is MEMHASHD_CLIENT_ADDR. The flag goes before the variable.
 SIGTERM and SIGINT finish what is running and stop; a second one stops at once. SIGHUP reads the
-files of the TLS flags again.
+files of the TLS flags and of -auth-file again.
 `;
 
 // Whoever read the output may be gone.
@@ -29,14 +32,21 @@ process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
 try {
-  const config = parseFlags(FLAGS, process.argv.slice(2), process.env);
-  if (config === 'help') process.stdout.write(HELP);
-  else if (config === 'version') process.stdout.write(`memhashd ${version()}\n`);
-  else await run(config);
+  const [name = '', ...rest] = process.argv.slice(2);
+  const command = COMMANDS.get(name);
+  if (command === undefined) await main(process.argv.slice(2));
+  else process.stdout.write(command.run(rest));
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`memhashd: ${message}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const config = parseFlags(FLAGS, argv, process.env);
+  if (config === 'help') process.stdout.write(HELP);
+  else if (config === 'version') process.stdout.write(`memhashd ${version()}\n`);
+  else await run(config);
 }
 
 async function run(config: Config): Promise<void> {

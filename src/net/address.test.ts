@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { formatAddress, parseAddress } from './address.ts';
+import { formatAddress, isLoopback, parseAddress } from './address.ts';
 
 test.each([
   ['127.0.0.1:8001', { host: '127.0.0.1', port: 8001 }],
@@ -28,4 +28,19 @@ test.each([
   'localhost:1\n',
 ])('%j is no address', (text) => {
   expect(parseAddress(text)).toBeUndefined();
+});
+
+test.each([
+  ['localhost', true],
+  ['127.0.0.1', true],
+  ['127.200.3.4', true],
+  ['::1', true],
+  ['', false],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['10.0.0.1', false],
+  ['127.example.com', false],
+  ['localhost.example.com', false],
+])('%j is reached from this machine only: %j', (host, expected) => {
+  expect(isLoopback({ host, port: 1 })).toBe(expected);
 });

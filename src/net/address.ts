@@ -28,3 +28,8 @@ export function formatAddress({ host, port }: Address): string {
 export function isUnspecified({ host }: Address): boolean {
   return host === '' || host === '0.0.0.0' || /^[0:]+$/.test(host);
 }
+
+/** Whether only this machine reaches an address; `localhost` is taken for what it says. */
+export function isLoopback({ host }: Address): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

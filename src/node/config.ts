@@ -57,6 +57,13 @@ export const FLAGS = {
     fallback: undefined,
     parse: (text: string) => text,
   },
+  'auth-file': {
+    placeholder: 'FILE',
+    help: `The tokens that clients must bear, as memhashd token makes them; without it everybody may do
+      everything.`,
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
   'num-partitions': {
     placeholder: 'N',
     help: `The number of partitions that the keys are divided into, 1 to ${PARTITIONS_MAX};

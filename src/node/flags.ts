@@ -15,10 +15,12 @@ export interface Flag<Value> {
   readonly fallback: string | undefined;
   /** Whether the flag may be given several times; its values are then joined by commas. */
   readonly repeatable?: boolean;
+  /** Whether the flag alone, without a value, means `true`; a value then needs the form with `=`. */
+  readonly isSwitch?: boolean;
   parse(text: string): Value;
 }
 
-type Flags = Readonly<Record<string, Flag<unknown>>>;
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
 
 /** The values of a set of flags; undefined for a flag that was not given and has no fallback. */
 export type FlagValues<Set extends Flags> = {
@@ -49,11 +51,11 @@ export function parseFlags<Set extends Flags>(
     if (name === 'version') return 'version';
     if (name === '') {
       const written = JSON.stringify(argument);
-      throw new UsageError(`unexpected argument ${written}: -help lists the flags`);
+      throw new UsageError(`unexpected argument ${written}; -help lists flags and commands`);
     }
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) throw new UsageError(`unknown flag -${name}; -help lists the flags`);
-    const text = inline ?? rest.next().value;
+    const text = inline ?? (flag.isSwitch ? 'true' : rest.next().value);
     if (text === undefined) throw new UsageError(`-${name} needs a value, ${flag.placeholder}`);
     const before = flag.repeatable ? given.get(name) : undefined;
     given.set(name, before === undefined ? text : `${before},${text}`);
@@ -87,16 +89,15 @@ function variableOf(name: string): string {
 /** The help text of a set of flags. */
 export function describeFlags(flags: Flags): string {
   return Object.entries(flags)
-    .map(([name, { placeholder, help, fallback, repeatable }]) => {
+    .map(([name, { placeholder, help, fallback, repeatable, isSwitch }]) => {
       const notes = [
-        fallback === undefined ? undefined : `default ${fallback}`,
+        fallback === undefined || isSwitch ? undefined : `default ${fallback}`,
         repeatable ? 'may be repeated' : undefined,
       ].filter((note) => note !== undefined);
       const lines = help.trim().split('\n');
       if (notes.length > 0) lines.push(`(${notes.join('; ')})`);
-      return [`  -${name} ${placeholder}`, ...lines.map((line) => `        ${line.trim()}`)].join(
-        '\n',
-      );
+      const written = isSwitch ? `-${name}` : `-${name} ${placeholder}`;
+      return [`  ${written}`, ...lines.map((line) => `        ${line.trim()}`)].join('\n');
     })
     .join('\n');
 }

@@ -2,13 +2,14 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 
+import { Access } from '../api/access.ts';
 import { Api } from '../api/api.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemTimers } from '../base/timers.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { HttpServer } from '../http/server.ts';
-import { formatAddress, isUnspecified, type Address } from '../net/address.ts';
+import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
@@ -18,9 +19,11 @@ import type { Config } from './config.ts';
 import { UsageError } from './flags.ts';
 import type { Log } from './log.ts';
 import { Maintenance } from './maintenance.ts';
+import { readTokens } from './tokens.ts';
 
 /** What a node consists of. */
 interface Parts {
+  readonly access: Access;
   readonly transport: SocketTransport;
   readonly cluster: Cluster;
   readonly http: HttpServer;
@@ -50,10 +53,11 @@ export class Node {
   static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
     checkReachable(config);
     const tls = readTls(config);
+    const access = new Access(readTokens(config));
     const transport = new SocketTransport(tls, systemTimers);
     const server = await listen(transport, 'server-addr', config);
     const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
-    const parts = assemble({ config, log, checks, tls, transport, self });
+    const parts = assemble({ config, log, checks, tls, access, transport, self });
     try {
       const client = await listen(parts.http, 'client-addr', config);
       const reachable = isUnspecified(client)
@@ -61,6 +65,7 @@ export class Node {
         : client;
       const facts = { id: self.id, client: formatAddress(client), server: self.addr };
       log.info(facts, 'listening');
+      warnIfExposed(client, config, log);
       await parts.cluster.start(formatAddress(reachable));
       log.info(facts, 'serving');
       return new Node(client, parts, config, log);
@@ -70,8 +75,24 @@ export class Node {
     }
   }
 
-  /** Reads the files of the TLS flags again; if they are not in order the old ones stay in use. */
+  /** Reads the files of flags again; those that are not in order change nothing. */
   reload(): void {
+    this.#reloadTls();
+    this.#reloadTokens();
+  }
+
+  #reloadTokens(): void {
+    try {
+      const tokens = readTokens(this.#config);
+      if (tokens === undefined) return;
+      this.#parts.access.replace(tokens);
+      this.#log.info({ tokens: tokens.map(({ name }) => name) }, 'new tokens are in use');
+    } catch (error) {
+      this.#log.error({ reason: (error as Error).message }, 'the old tokens stay in use');
+    }
+  }
+
+  #reloadTls(): void {
     try {
       const tls = readTls(this.#config);
       if (tls === undefined) return;
@@ -101,6 +122,7 @@ interface Plan {
   readonly log: Log;
   readonly checks: boolean;
   readonly tls: TlsMaterial | undefined;
+  readonly access: Access;
   readonly transport: SocketTransport;
   readonly self: NodeRef;
 }
@@ -108,7 +130,7 @@ interface Plan {
 /** A random number from 0 to less than 1. */
 const random = (): number => randomInt(2 ** 32) / 2 ** 32;
 
-function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
+function assemble({ config, log, checks, tls, access, transport, self }: Plan): Parts {
   const store = new Store({
     node: self,
     clock: systemClock,
@@ -132,12 +154,13 @@ function assemble({ config, log, checks, tls, transport, self }: Plan): Parts {
   const api = new Api({
     engine: cluster,
     scheduler: new Scheduler(),
+    access,
     valueBytesMax: config['max-value-size'],
     corsOrigins: config['cors-origin'],
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
   const http = new HttpServer(api, { tls });
-  return { transport, cluster, http, maintenance: new Maintenance(store, checks) };
+  return { access, transport, cluster, http, maintenance: new Maintenance(store, checks) };
 }
 
 function destroy({ transport, cluster, http, maintenance }: Parts): void {
@@ -161,6 +184,18 @@ function checkReachable(config: Config): void {
   if (config.join === undefined || config['advertise-addr'] || !isUnspecified(server)) return;
   const addr = formatAddress(server);
   throw new UsageError(`peers cannot reach -server-addr ${addr}: -advertise-addr must say where`);
+}
+
+/** Says it once where strangers may reach the data. */
+function warnIfExposed(client: Address, config: Config, log: Log): void {
+  if (isLoopback(client)) return;
+  const facts = { client: formatAddress(client) };
+  if (config['auth-file'] === undefined) {
+    log.warn(facts, 'whoever reaches this address may read and change everything: see -auth-file');
+  }
+  if (config['tls-cert'] === undefined) {
+    log.warn(facts, 'what clients send and get can be read and changed on the way: see -tls-cert');
+  }
 }
 
 /** Takes the address of a flag. */
