@@ -2,6 +2,7 @@
 
 import { systemClock, type Clock } from '../src/base/clock.ts';
 import type { Key } from '../src/base/key.ts';
+import { Scheduler } from '../src/base/scheduler.ts';
 import { Maintenance } from '../src/node/maintenance.ts';
 import type { NodeRef, ByteRange } from '../src/record/reply.ts';
 import { Store } from '../src/store/store.ts';
@@ -42,7 +43,7 @@ export function createStore(clock: Clock): Store {
 
 class StoreSubject implements Subject {
   readonly #store = createStore(systemClock);
-  readonly #maintenance = new Maintenance(this.#store, false);
+  readonly #maintenance = new Maintenance(this.#store, new Scheduler(), false);
 
   store(key: Key, value: ByteRange): void {
     this.#store.serve({ action: 'store', key, value, ttlNs: 0n });

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../src/base/clock.ts';
 import { failure, type Failure } from '../src/base/errors.ts';
+import { finish } from '../src/base/json/scan.ts';
 import { keyText, type Key } from '../src/base/key.ts';
 import { brokenCondition, preconditionFailed } from '../src/record/condition.ts';
 import { deadlineOf, isLive } from '../src/record/expiry.ts';
@@ -49,7 +50,7 @@ export class MapStore implements Lister {
       return { status: 'ok', node: this.#node, meta: NO_META, value: undefined };
     }
     if (record === undefined) return missing(request);
-    const value = request.action === 'load' ? record.value : select(request, record.value);
+    const value = request.action === 'load' ? record.value : finish(select(request, record.value));
     if ('status' in value) return value;
     return { status: 'ok', node: this.#node, meta: this.#access(record, now).meta, value };
   }

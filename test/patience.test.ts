@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Api } from '../src/api/api.ts';
 import { Scheduler } from '../src/base/scheduler.ts';
+import { Api } from '../src/api/api.ts';
 import { failure } from '../src/base/errors.ts';
 import { HttpServer } from '../src/http/server.ts';
 import { eventually } from './support/eventually.ts';

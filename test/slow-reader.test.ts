@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 
-import { Api } from '../src/api/api.ts';
 import { Scheduler } from '../src/base/scheduler.ts';
+import { Api } from '../src/api/api.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { keyFromText, type Key } from '../src/base/key.ts';
 import { listMembers } from '../src/cluster/listing.ts';

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { systemClock } from '../../src/base/clock.ts';
+import { Scheduler } from '../../src/base/scheduler.ts';
 import { Maintenance } from '../../src/node/maintenance.ts';
 import { HoldableClock } from '../holdable-clock.ts';
 import { report, workerParameters } from '../processes.ts';
@@ -52,7 +53,7 @@ store.maintain = (budgetUs) => {
   while (lagsMs.length < freed) lagsMs.push((now - startUs - ttlUs(lagsMs.length)) / 1000);
   return isBehind;
 };
-const maintenance = new Maintenance(store, false);
+const maintenance = new Maintenance(store, new Scheduler(), false);
 
 await delay((startUs + LEAD_US - systemClock()) / 1000);
 const firstDueUs = systemClock();

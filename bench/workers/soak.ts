@@ -3,6 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { systemClock } from '../../src/base/clock.ts';
+import { Scheduler } from '../../src/base/scheduler.ts';
 import { Maintenance } from '../../src/node/maintenance.ts';
 import { report, workerParameters } from '../processes.ts';
 import { KeySource, randomFrom, valueOf } from '../records.ts';
@@ -35,7 +36,7 @@ const SIZE_SPREAD = 200;
 
 const { minutes, keys: keyCount, sampleMs } = workerParameters() as SoakParameters;
 const store = createStore(systemClock);
-const maintenance = new Maintenance(store, false);
+const maintenance = new Maintenance(store, new Scheduler(), false);
 const keys = new KeySource();
 const random = randomFrom(SEED);
 const startMs = performance.now();

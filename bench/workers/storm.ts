@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { Api } from '../../src/api/api.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
+import { Api } from '../../src/api/api.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { Maintenance } from '../../src/node/maintenance.ts';
@@ -46,7 +46,7 @@ const keys = new KeySource();
 fill(0, records, 0n);
 const meter = new PauseMeter();
 const idle = setInterval(() => meter.tick(true), TICK_MS);
-const maintenance = new Maintenance(store, false);
+const maintenance = new Maintenance(store, new Scheduler(), false);
 const http = new HttpServer(
   new Api({
     engine: {

@@ -76,7 +76,7 @@ test.each(['', '?limit=10000'])('a list%s stops when its client has gone', async
   exchange.leave();
   apiOver(engine).handle(exchange);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(engine.asked).toBe(1);
+  expect(engine.asked).toBe(0);
 });
 
 test('a list waits for a client that does not read', async () => {

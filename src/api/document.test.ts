@@ -3,15 +3,16 @@ import { expect, test } from 'vitest';
 
 import { isFailure } from '../base/errors.ts';
 import {
+  INDEX_DOCUMENT,
+  ITEM_DOCUMENT,
   parseIndex,
-  parseIndexDocument,
-  parseItemDocument,
-  parseStoreDocument,
+  readSmallDocument,
+  STORE_DOCUMENT,
 } from './document.ts';
 
 /** What a body stores: its value as text and its time to live, or the code of its failure. */
 function stored(body: string | Buffer): [string, bigint] | string {
-  const document = parseStoreDocument(Buffer.from(body));
+  const document = readSmallDocument(STORE_DOCUMENT, Buffer.from(body));
   if (isFailure(document)) return document.code;
   const { bytes, start, end } = document.value;
   return [bytes.toString('utf8', start, end), document.ttlNs];
@@ -90,19 +91,25 @@ test.each([
   ['9'.repeat(300), 9007199254740991],
 ])('%s is the index %i', (text, index) => {
   expect(parseIndex(text)).toBe(index);
-  expect(parseIndexDocument(Buffer.from(`{"index": ${text}}`))).toBe(index);
+  expect(readSmallDocument(INDEX_DOCUMENT, Buffer.from(`{"index": ${text}}`))).toBe(index);
 });
 
 test.each(['-1', '1.5', '"1"', 'null', '[]', 'true'])('%s is no index', (text) => {
   expect(parseIndex(text)).toMatchObject({ code: 'INVALID_INDEX' });
   const body = Buffer.from(`{"index": ${text}}`);
-  expect(parseIndexDocument(body)).toMatchObject({ code: 'INVALID_INDEX' });
+  expect(readSmallDocument(INDEX_DOCUMENT, body)).toMatchObject({ code: 'INVALID_INDEX' });
 });
 
 test('a body without an index or an item is refused', () => {
-  expect(parseIndexDocument(Buffer.from('{}'))).toMatchObject({ code: 'INVALID_INDEX' });
-  expect(parseItemDocument(Buffer.from('{}'))).toMatchObject({ code: 'INVALID_ITEM' });
-  expect(parseItemDocument(Buffer.from('[]'))).toMatchObject({ code: 'MALFORMED_BODY' });
+  expect(readSmallDocument(INDEX_DOCUMENT, Buffer.from('{}'))).toMatchObject({
+    code: 'INVALID_INDEX',
+  });
+  expect(readSmallDocument(ITEM_DOCUMENT, Buffer.from('{}'))).toMatchObject({
+    code: 'INVALID_ITEM',
+  });
+  expect(readSmallDocument(ITEM_DOCUMENT, Buffer.from('[]'))).toMatchObject({
+    code: 'MALFORMED_BODY',
+  });
 });
 
 test.each([
@@ -110,10 +117,10 @@ test.each([
   ['""', ''],
   [String.raw`"\u00e9\n"`, 'é\n'],
 ])('%s is the item %j', (text, item) => {
-  expect(parseItemDocument(Buffer.from(`{"item": ${text}}`))).toBe(item);
+  expect(readSmallDocument(ITEM_DOCUMENT, Buffer.from(`{"item": ${text}}`))).toBe(item);
 });
 
 test.each(['1', 'null', '["user"]', `"${'x'.repeat(16_385)}"`])('%s is no item', (text) => {
   const body = Buffer.from(`{"item": ${text}}`);
-  expect(parseItemDocument(body)).toMatchObject({ code: 'INVALID_ITEM' });
+  expect(readSmallDocument(ITEM_DOCUMENT, body)).toMatchObject({ code: 'INVALID_ITEM' });
 });

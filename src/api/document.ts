@@ -1,13 +1,56 @@
 /** What request bodies say: JSON objects, each with a few members that are checked here. */
 
-import { isAscii, isUtf8 } from 'node:buffer';
-
 import { parseDuration } from '../base/duration.ts';
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { isTooDeep } from '../base/json/depth.ts';
-import { findMember, skipSpace } from '../base/json/scan.ts';
-import { ITEM_CHARS_MAX, NESTING_MAX } from '../base/limits.ts';
+import { check, checkInPieces, type Checked } from '../base/json/check.ts';
+import { nameBytes } from '../base/json/name.ts';
+import type { Range } from '../base/json/range.ts';
+import { kindOf } from '../base/json/scan.ts';
+import { ITEM_CHARS_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { ByteRange } from '../record/reply.ts';
+
+/** Members of a body that are decoded have at most so many bytes, but for an item. */
+const MEMBER_BYTES_MAX = 512;
+
+/** A kind of document: the members that it may have, and what they mean. */
+export interface DocumentForm<T> {
+  /** Their names, as the check compares them. */
+  readonly names: readonly Uint8Array[];
+  /** Makes sense of the members, given in the order of the names. */
+  read(body: Buffer, members: readonly (Range | undefined)[]): T | Failure;
+}
+
+/** Reads a body that is valid JSON as a whole; a large one in pieces, while others are served. */
+export function readDocument<T>(
+  form: DocumentForm<T>,
+  body: Buffer,
+  scheduler: Scheduler,
+  isGone: () => boolean,
+): T | Failure | Promise<T | Failure> {
+  if (body.length <= SMALL_TEXT_BYTES_MAX) return readSmallDocument(form, body);
+  return scheduler
+    .run('client', checkInPieces(body, form.names), isGone)
+    .then((checked) => readChecked(form, body, checked));
+}
+
+/** As {@link readDocument}, in one piece. */
+export function readSmallDocument<T>(form: DocumentForm<T>, body: Buffer): T | Failure {
+  if (body.length === 0) return failure('MALFORMED_BODY', 'the body is empty');
+  return readChecked(form, body, check(body, form.names));
+}
+
+function readChecked<T>(
+  form: DocumentForm<T>,
+  body: Buffer,
+  checked: Checked | Failure,
+): T | Failure {
+  if (isFailure(checked)) return checked;
+  if (kindOf(body, checked.root.start) !== 'object') {
+    return failure('MALFORMED_BODY', 'the body is not an object');
+  }
+  return form.read(body, checked.members);
+}
 
 /** The document `{"data": <any JSON>, "expire_time": "10s"}` that stores a record. */
 export interface StoreDocument {
@@ -17,35 +60,33 @@ export interface StoreDocument {
   readonly ttlNs: bigint;
 }
 
-/** Reads the body that stores a record. */
-export function parseStoreDocument(body: Buffer): StoreDocument | Failure {
-  const document = parseObject(body);
-  if (isFailure(document)) return document;
-  const data = findMember(body, skipSpace(body, 0, body.length), body.length, 'data');
-  if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
-  const ttlNs = parseTtl(document.member('expire_time'));
-  if (ttlNs === undefined) {
-    const form = 'a string such as "1m30s", not negative';
-    const detail = `expire_time is ${form}; its units are h, m, s, ms, us, ns`;
-    return failure('INVALID_EXPIRE_TIME', detail);
-  }
-  return { value: { bytes: body, start: data.start, end: data.end }, ttlNs };
-}
+export const STORE_DOCUMENT: DocumentForm<StoreDocument> = {
+  names: [nameBytes('data'), nameBytes('expire_time')],
+  read(body, [data, expireTime]) {
+    if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
+    const ttlNs = expireTime === undefined ? 0n : parseTtl(decode(body, expireTime));
+    if (ttlNs === undefined) {
+      const form = 'a string such as "1m30s", not negative';
+      const detail = `expire_time is ${form}; its units are h, m, s, ms, us, ns`;
+      return failure('INVALID_EXPIRE_TIME', detail);
+    }
+    return { value: { bytes: body, start: data.start, end: data.end }, ttlNs };
+  },
+};
 
-/** Nanoseconds from what `expire_time` says, if it is there; undefined if that is no time to live. */
+/** Nanoseconds from what `expire_time` says; undefined if that is no time to live. */
 function parseTtl(expireTime: unknown): bigint | undefined {
-  if (expireTime === undefined) return 0n;
   const ns = typeof expireTime === 'string' ? parseDuration(expireTime) : undefined;
   if (ns === undefined || ns < 0n) return undefined;
   // What is positive and rounds to nothing must not become a record that stays.
   return ns === 0n && /[1-9]/.test(expireTime as string) ? undefined : ns;
 }
 
-/** Reads `{"index": 2}`. */
-export function parseIndexDocument(body: Buffer): number | Failure {
-  const document = parseObject(body);
-  return isFailure(document) ? document : checkIndex(document.member('index'));
-}
+/** `{"index": 2}`. */
+export const INDEX_DOCUMENT: DocumentForm<number> = {
+  names: [nameBytes('index')],
+  read: (body, [index]) => checkIndex(decode(body, index)),
+};
 
 /** Reads a position in a list as a query parameter has it. */
 export function parseIndex(text: string | undefined): number | Failure {
@@ -62,12 +103,12 @@ function checkIndex(index: unknown): number | Failure {
   return failure('INVALID_INDEX', 'index is a whole number, 0 for the first element');
 }
 
-/** Reads `{"item": "user"}`. */
-export function parseItemDocument(body: Buffer): string | Failure {
-  const document = parseObject(body);
-  if (isFailure(document)) return document;
-  return parseItem(document.member('item'));
-}
+/** `{"item": "user"}`. */
+export const ITEM_DOCUMENT: DocumentForm<string> = {
+  names: [nameBytes('item')],
+  // The longest way to write a character is an escape of six bytes.
+  read: (body, [item]) => parseItem(decode(body, item, 6 * ITEM_CHARS_MAX + 2)),
+};
 
 /** Checks the name of a member. */
 export function parseItem(item: unknown): string | Failure {
@@ -75,33 +116,12 @@ export function parseItem(item: unknown): string | Failure {
   return failure('INVALID_ITEM', `item is a string of at most ${ITEM_CHARS_MAX} characters`);
 }
 
-/** The members of a body. */
-interface Document {
-  /** The value of a member; undefined if there is none of that name. */
-  member(name: string): unknown;
-}
-
-/** Parses a body that is one object, valid as a whole and not too deep. */
-function parseObject(body: Buffer): Document | Failure {
-  if (body.length === 0) return failure('MALFORMED_BODY', 'the body is empty');
-  if (isTooDeep(body, 0, body.length, NESTING_MAX)) {
-    return failure('NESTED_TOO_DEEPLY', `a body nests at most ${NESTING_MAX} arrays and objects`);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decode(body));
-  } catch (error) {
-    return failure('MALFORMED_BODY', `the body is not valid JSON: ${(error as Error).message}`);
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    return failure('MALFORMED_BODY', 'the body is not an object');
-  }
-  const members = parsed as Readonly<Record<string, unknown>>;
-  return { member: (name) => (Object.hasOwn(members, name) ? members[name] : undefined) };
-}
-
-function decode(body: Buffer): string {
-  if (isAscii(body)) return body.toString('latin1');
-  if (isUtf8(body)) return body.toString('utf8');
-  throw new SyntaxError('it is not UTF-8');
+/** The value of a member; undefined where there is none, or none that is small enough. */
+function decode(
+  body: Buffer,
+  range: Range | undefined,
+  bytesMax: number = MEMBER_BYTES_MAX,
+): unknown {
+  if (range === undefined || range.end - range.start > bytesMax) return undefined;
+  return JSON.parse(body.toString('utf8', range.start, range.end));
 }

@@ -19,7 +19,8 @@ export async function listKeys({ exchange, place, grant, options }: Visit): Prom
   const query = parseListQuery(place.query);
   if (isFailure(query)) return sendFailure(exchange, query);
   const lane = options.scheduler.enter('client', () => exchange.isGone);
-  if ('code' in lane) return sendFailure(exchange, lane);
+  if (isFailure(lane)) return sendFailure(exchange, lane);
+  if (!(await lane.share())) return;
   const groups = shownTo(grant, options.engine.list(query));
   if (query.limit === undefined) return sendAll(exchange, groups, lane);
   const page = await takePage(groups, query.limit, lane);

@@ -3,9 +3,9 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Condition } from '../record/request.ts';
 import { conditionOf } from './condition.ts';
-import { parseStoreDocument } from './document.ts';
+import { STORE_DOCUMENT } from './document.ts';
 import { parseQuery } from './query.ts';
-import { serving } from './serve.ts';
+import { inBody, serving } from './serve.ts';
 import type { Visit } from './visit.ts';
 
 /** GET: answers the record, or 304 where the client has it. */
@@ -18,16 +18,13 @@ export const loadRecord = serving((visit, key) => {
 export const storeRecord = serving((visit, key) => {
   const terms = termsOf(visit);
   if (isFailure(terms)) return terms;
-  return (body) => {
-    const document = parseStoreDocument(body);
-    if (isFailure(document)) return document;
-    const { value, ttlNs } = document;
+  return inBody(STORE_DOCUMENT, ({ value, ttlNs }) => {
     const { valueBytesMax } = visit.options;
     if (value.end - value.start > valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${valueBytesMax} bytes`);
     }
     return { action: 'store', key, value, ttlNs, ...terms };
-  };
+  });
 });
 
 /** DELETE: removes the record, if there is one. */

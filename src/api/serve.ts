@@ -3,12 +3,38 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromPath, type Key } from '../base/key.ts';
 import { KEY_BYTES_MAX } from '../base/limits.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Request } from '../record/request.ts';
 import { sendFailure, sendReply } from './answer.ts';
+import { readDocument, type DocumentForm } from './document.ts';
 import type { Handler, Visit } from './visit.ts';
 
 /** A request, or, where the body is needed to know it, how to read it from the body. */
-export type Parsed = Request | Failure | ((body: Buffer) => Request | Failure);
+export type Parsed = Request | Failure | BodyReader;
+
+/** Reads a request from a body, at once where that is short. */
+export type BodyReader = (
+  body: Buffer,
+  scheduler: Scheduler,
+  isGone: () => boolean,
+) => Request | Failure | Promise<Request | Failure>;
+
+/** Reads a document of this form and makes a request of what it says. */
+export function inBody<T>(
+  form: DocumentForm<T>,
+  make: (document: T) => Request | Failure,
+): BodyReader {
+  const served = (document: T | Failure): Request | Failure =>
+    isFailed(document) ? document : make(document);
+  return (...body) => {
+    const document = readDocument(form, ...body);
+    return document instanceof Promise ? document.then(served) : served(document);
+  };
+}
+
+function isFailed(document: unknown): document is Failure {
+  return typeof document === 'object' && document !== null && isFailure(document);
+}
 
 /** The handler that serves what `parse` reads from a visit. */
 export function serving(parse: (visit: Visit, key: Key) => Parsed): Handler {
@@ -19,7 +45,12 @@ export function serving(parse: (visit: Visit, key: Key) => Parsed): Handler {
     if (typeof parsed !== 'function') return serve(visit, parsed);
     const refusal = visit.bodyRefusal();
     if (refusal !== undefined) return sendFailure(visit.exchange, refusal);
-    return visit.receive((body) => serve(visit, parsed(body)));
+    const { exchange, options } = visit;
+    return visit.receive((body) => {
+      const request = parsed(body, options.scheduler, () => exchange.isGone);
+      if (!(request instanceof Promise)) return serve(visit, request);
+      return request.then((later) => serve(visit, later));
+    });
   };
 }
 

@@ -59,6 +59,11 @@ export class Scheduler {
     return new Lane(this, kind, isGone);
   }
 
+  /** A lane for upkeep, of which there is always room for a little. */
+  enterUpkeep(): Lane {
+    return new Lane(this, 'upkeep', () => false);
+  }
+
   /**
    * Runs `steps` to its end; each `yield` in it is the end of a piece that takes far less than a turn.
    *

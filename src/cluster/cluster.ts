@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 
 import type { Failure } from '../base/errors.ts';
 import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../base/limits.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine, PeerEvent, PeerHost } from '../peer/host.ts';
@@ -36,6 +37,7 @@ export interface ClusterOptions {
   readonly joinRetries: number;
   /** When the process started, in microseconds. */
   readonly startedAt: number;
+  readonly scheduler: Scheduler;
   /** The store of this node. */
   readonly store: LocalEngine & Lister;
   /** Listening already. */
@@ -56,6 +58,7 @@ interface MemberView extends Member {
 }
 
 export class Cluster implements Engine, PeerHost {
+  readonly scheduler: Scheduler;
   readonly #options: ClusterOptions;
   readonly #log: Logger;
   readonly #news: News;
@@ -78,6 +81,7 @@ export class Cluster implements Engine, PeerHost {
     this.#log = options.log;
     this.#news = new News(options.log);
     this.#self = options.self.addr;
+    this.scheduler = options.scheduler;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
     const { transport, timers } = options;
     this.#peers = new Peers({ host: this, transport, timers });

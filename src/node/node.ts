@@ -139,12 +139,14 @@ function assemble({ config, log, checks, tls, access, transport, self }: Plan): 
     eviction: config.eviction,
     random,
   });
+  const scheduler = new Scheduler();
   const cluster = new Cluster({
     self,
     partitions: config['num-partitions'],
     join: config.join?.map(formatAddress) ?? [],
     joinRetries: config['join-retries'],
     startedAt: systemClock(),
+    scheduler,
     store,
     transport,
     timers: systemTimers,
@@ -153,14 +155,15 @@ function assemble({ config, log, checks, tls, access, transport, self }: Plan): 
   });
   const api = new Api({
     engine: cluster,
-    scheduler: new Scheduler(),
+    scheduler,
     access,
     valueBytesMax: config['max-value-size'],
     corsOrigins: config['cors-origin'],
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
   const http = new HttpServer(api, { tls });
-  return { access, transport, cluster, http, maintenance: new Maintenance(store, checks) };
+  const maintenance = new Maintenance(store, scheduler, checks);
+  return { access, transport, cluster, http, maintenance };
 }
 
 function destroy({ transport, cluster, http, maintenance }: Parts): void {

@@ -1,6 +1,7 @@
 /** What is behind the links and the peer port: one interface, that which decides in a cluster. */
 
 import type { Failure } from '../base/errors.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { KeyQuery, Lister } from '../record/lister.ts';
@@ -46,4 +47,6 @@ export interface PeerHost {
   serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply>;
   /** The keys of this node. */
   listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure;
+  /** Shares out the time that pages of keys take. */
+  readonly scheduler: Scheduler;
 }

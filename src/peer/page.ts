@@ -2,7 +2,7 @@
 
 import type { Key } from '../base/key.ts';
 import { KEY_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../base/limits.ts';
-import { Turn } from '../base/turn.ts';
+import type { Lane } from '../base/scheduler.ts';
 import type { KeyQuery, Lister } from '../record/lister.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame, type FrameWriter } from './frame.ts';
@@ -22,12 +22,12 @@ export interface KeyPage {
   readonly hasMore: boolean;
 }
 
-/** A page of at most `limit` keys, shorter if they are long; others are served meanwhile. */
+/** A page of at most `limit` keys, shorter if they are long or `lane` ends. */
 export async function collectPage(
   list: ReturnType<Lister['list']>,
   limit: number,
+  lane: Lane,
 ): Promise<KeyPage> {
-  const turn = new Turn();
   const keys: Key[] = [];
   let bytes = 0;
   for await (const slice of list) {
@@ -38,7 +38,7 @@ export async function collectPage(
       }
       keys.push(key);
     }
-    await turn.share();
+    if (!(await lane.share())) return { status: 'page', keys, hasMore: true };
   }
   return { status: 'page', keys, hasMore: false };
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { keyFromText, type Key } from '../base/key.ts';
+import { Scheduler } from '../base/scheduler.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
 import { FakeNetwork } from '../../test/support/fake-network.ts';
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
@@ -16,6 +17,7 @@ const load = { action: 'load', key } as const;
 /** A host that writes down what it is told, and answers as a test wants. */
 class FakeHost implements PeerHost {
   readonly listHere = (): Key[][] => [[key]];
+  readonly scheduler = new Scheduler();
   readonly events: string[] = [];
   refusal: string | undefined;
   reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };

@@ -1,7 +1,8 @@
 /** The peer port: what peers ask of this node, over the channels that they have opened. */
 
-import { failure } from '../base/errors.ts';
+import { failure, isFailure } from '../base/errors.ts';
 import { PEER_LISTINGS_MAX, PEER_UNREAD_BYTES_MAX } from '../base/limits.ts';
+import type { Lane } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
 import type { Lister } from '../record/lister.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
@@ -23,6 +24,7 @@ export class Session implements ChannelUser {
   readonly #remote: string;
   #peer: Hello | undefined;
   #listings = 0;
+  #isOver = false;
 
   constructor(pipe: Pipe, host: PeerHost, timers: Timers, onEnd: () => void) {
     this.#remote = pipe.remote;
@@ -62,6 +64,7 @@ export class Session implements ChannelUser {
   onBeat(): void {}
 
   onClose(reason: string): void {
+    this.#isOver = true;
     this.#onEnd();
     const peer = this.#peer;
     if (peer !== undefined) this.#host.on({ kind: 'left', peer, reason });
@@ -123,14 +126,22 @@ export class Session implements ChannelUser {
     if (this.#listings === PEER_LISTINGS_MAX) {
       return this.#sendReply(frame.id, failure('OVERLOADED', 'too many listings are running'));
     }
+    const lane = this.#host.scheduler.enter('peer', () => this.#isOver);
+    if (isFailure(lane)) return this.#sendReply(frame.id, lane);
     this.#listings++;
-    void this.#sendPage(frame.id, keys, query.limit)
+    void this.#sendPage(frame.id, keys, query.limit, lane)
       .catch((error: unknown) => this.#channel.close(`a defect here: ${String(error)}`))
       .finally(() => this.#listings--);
   }
 
-  async #sendPage(id: number, keys: ReturnType<Lister['list']>, limit: number): Promise<void> {
-    const page = await collectPage(keys, limit);
+  async #sendPage(
+    id: number,
+    keys: ReturnType<Lister['list']>,
+    limit: number,
+    lane: Lane,
+  ): Promise<void> {
+    const page = await collectPage(keys, limit, lane);
+    if (this.#isOver) return;
     writePage(this.#channel.beginFrame('listReply', id, pageBytesMax(page)), page);
     this.#channel.endFrame();
   }

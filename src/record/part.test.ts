@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { finish } from '../base/json/scan.ts';
 import { keyFromText } from '../base/key.ts';
 import { select } from './part.ts';
 
@@ -11,8 +12,8 @@ function selected(value: string, part: number | string): string {
   const slice = { bytes, start: 2, end: bytes.length - 2 };
   const found =
     typeof part === 'number'
-      ? select({ action: 'index', key, index: part }, slice)
-      : select({ action: 'item', key, item: part }, slice);
+      ? finish(select({ action: 'index', key, index: part }, slice))
+      : finish(select({ action: 'item', key, item: part }, slice));
   return 'code' in found ? found.code : found.bytes.toString('utf8', found.start, found.end);
 }
 

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
+import { finish } from '../base/json/scan.ts';
 import { keyText, type Key } from '../base/key.ts';
 import { VALUE_BYTES_MAX } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
@@ -162,7 +163,7 @@ export class Store implements Lister {
       }
     }
     const whole = this.#map.records.value(address);
-    const value = request.action === 'load' ? whole : select(request, whole);
+    const value = request.action === 'load' ? whole : finish(select(request, whole));
     if ('status' in value) return value;
     this.#map.records.touch(address, now);
     return { status: 'ok', node, meta: this.#map.records.meta(address), value };

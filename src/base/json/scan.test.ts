@@ -1,61 +1,25 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { findElement, findMember, isNamed, kindOf, members, type Range } from './scan.ts';
+import { array, NAMES, object } from '../../../test/support/json.ts';
+import { isNamed, nameBytes } from './name.ts';
+import type { Range } from './range.ts';
+import { CHILD, Children, findElement, findMember, finish, kindOf, OVER, Pace } from './scan.ts';
 
-// JSON text as anyone may send it: any white space, any escape, any spelling of a number, and few
-// different names, so that some come twice.
-const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 });
+const wholeOf = (bytes: Buffer): Range => ({ start: 0, end: bytes.length });
+const element = (bytes: Buffer, index: number) => finish(findElement(bytes, wholeOf(bytes), index));
+const member = (bytes: Buffer, name: string) =>
+  finish(findMember(bytes, wholeOf(bytes), nameBytes(name)));
 
-const escaped = (unit: string) =>
-  Array.from(
-    { length: unit.length },
-    (_, at) => `\\u${unit.charCodeAt(at).toString(16).padStart(4, '0')}`,
-  ).join('');
-
-const character = fc.oneof(
-  fc.constantFrom('a', '{', '}', '[', ']', ',', ':', ' ', 'é', '€', '😀', '\u2028', '\u007f'),
-  fc.constantFrom('\\"', '\\\\', '\\/', '\\b', '\\f', '\\n', '\\r', '\\t', '\\ud83d', '\\uDE00'),
-  fc.integer({ min: 0, max: 0xffff }).map((unit) => escaped(String.fromCharCode(unit))),
-);
-const string = fc.array(character, { maxLength: 8 }).map((units) => `"${units.join('')}"`);
-
-const NAMES = ['', 'data', 'user', '__proto__', 'constructor', 'é', '😀', 'a"b', 'a\\b', '\ud800'];
-const name = fc
-  .tuple(fc.constantFrom(...NAMES), fc.infiniteStream(fc.boolean()))
-  .map(([text, escapes]) => {
-    const units = Array.from(text, (unit) =>
-      escapes.next().value === true ? escaped(unit) : JSON.stringify(unit).slice(1, -1),
-    );
-    return `"${units.join('')}"`;
-  });
-
-const scalar = fc.oneof(
-  string,
-  fc.constantFrom('null', 'true', 'false', '0', '-0', '1.0', '1e400', '-2.5E-3'),
-  fc.bigInt().map(String),
-  fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
-);
-
-const joined = (open: string, items: readonly string[], close: string) =>
-  open + items.join(',') + close;
-const padded = (text: fc.Arbitrary<string>) =>
-  fc.tuple(space, text, space).map((parts) => parts.join(''));
-
-const { array, object } = fc.letrec<{ value: string; array: string; object: string }>((tie) => {
-  const member = fc.tuple(padded(name), padded(tie('value'))).map((parts) => parts.join(':'));
-  return {
-    value: fc.oneof({ maxDepth: 4 }, scalar, tie('array'), tie('object')),
-    array: fc.oneof(
-      space.map((text) => `[${text}]`),
-      fc.array(padded(tie('value')), { minLength: 1 }).map((items) => joined('[', items, ']')),
-    ),
-    object: fc.oneof(
-      space.map((text) => `{${text}}`),
-      fc.array(member, { minLength: 1 }).map((items) => joined('{', items, '}')),
-    ),
-  };
-});
+/** The names and values of an object, or of whatever the bytes are. */
+function membersOf(bytes: Uint8Array, range: Range): { name: Range; value: Range }[] {
+  const children = new Children(bytes, range, new Pace());
+  const members = [];
+  for (let found = children.next(); found !== OVER; found = children.next()) {
+    if (found === CHILD) members.push({ name: children.name, value: children.value });
+  }
+  return members;
+}
 
 const slice = (bytes: Buffer, range: Range) => bytes.toString('utf8', range.start, range.end);
 
@@ -64,12 +28,12 @@ test('an element is the one that JSON.parse gives, without white space around it
     fc.property(array, (text) => {
       const bytes = Buffer.from(text);
       const elements: unknown[] = JSON.parse(text);
-      for (const [index, element] of elements.entries()) {
-        const found = slice(bytes, findElement(bytes, 0, bytes.length, index)!);
-        expect(JSON.parse(found)).toEqual(element);
+      for (const [index, wanted] of elements.entries()) {
+        const found = slice(bytes, element(bytes, index)!);
+        expect(JSON.parse(found)).toEqual(wanted);
         expect(found).toBe(found.trim());
       }
-      expect(findElement(bytes, 0, bytes.length, elements.length)).toBeUndefined();
+      expect(element(bytes, elements.length)).toBeUndefined();
     }),
   );
 });
@@ -80,7 +44,7 @@ test('a member is the one that JSON.parse gives, without white space around it',
       const bytes = Buffer.from(text);
       const parsed: Record<string, unknown> = JSON.parse(text);
       for (const wanted of [...NAMES, 'dat', 'data2', 'toString', '\ufffd']) {
-        const range = findMember(bytes, 0, bytes.length, wanted);
+        const range = member(bytes, wanted);
         expect(range !== undefined).toBe(Object.hasOwn(parsed, wanted));
         if (range === undefined) continue;
         const found = slice(bytes, range);
@@ -96,10 +60,10 @@ test('members have the names that JSON.parse gives', () => {
     fc.property(object, (text) => {
       const bytes = Buffer.from(text);
       const names = new Set<unknown>();
-      for (const member of members(bytes, 0, bytes.length)) {
-        const decoded: string = JSON.parse(slice(bytes, member.name));
-        expect(isNamed(bytes, member, decoded)).toBe(true);
-        expect(isNamed(bytes, member, `${decoded}x`)).toBe(false);
+      for (const { name } of membersOf(bytes, wholeOf(bytes))) {
+        const decoded: string = JSON.parse(slice(bytes, name));
+        expect(isNamed(bytes, name, nameBytes(decoded))).toBe(true);
+        expect(isNamed(bytes, name, nameBytes(`${decoded}x`))).toBe(false);
         names.add(decoded);
       }
       expect(names).toEqual(new Set(Object.keys(JSON.parse(text))));
@@ -114,8 +78,8 @@ test('the text around a value does not matter', () => {
       const bytes = Buffer.from(`${before.toString()}${inner},"data":${other}}`);
       const end = before.length + Buffer.byteLength(inner);
       const inside = Buffer.from(inner);
-      const alone = findMember(inside, 0, inside.length, 'data');
-      const found = findMember(bytes, before.length, end, 'data');
+      const alone = member(inside, 'data');
+      const found = finish(findMember(bytes, { start: before.length, end }, nameBytes('data')));
       expect(found && slice(bytes, found)).toBe(alone && slice(inside, alone));
     }),
   );
@@ -134,7 +98,7 @@ test.each([
   ['{"" : 12345678901234567890 }', '', '12345678901234567890'],
 ])('in %s the member %j is %s', (text, wanted, expected) => {
   const bytes = Buffer.from(text);
-  const range = findMember(bytes, 0, bytes.length, wanted);
+  const range = member(bytes, wanted);
   expect(range && slice(bytes, range)).toBe(expected);
 });
 
@@ -154,15 +118,15 @@ test.each([
 test('deep nesting does not recurse', () => {
   const depth = 200_000;
   const bytes = Buffer.from(`[${'['.repeat(depth)}${']'.repeat(depth)}, 1]`);
-  expect(findElement(bytes, 0, bytes.length, 1)).toEqual({
+  expect(element(bytes, 1)).toEqual({
     start: bytes.length - 2,
     end: bytes.length - 1,
   });
 });
 
 test('a value that is cut off ends where the bytes do', () => {
-  expect(findElement(Buffer.from('[[1, 2'), 0, 6, 0)).toEqual({ start: 1, end: 6 });
-  expect(findElement(Buffer.from('["a\\'), 0, 4, 0)).toEqual({ start: 1, end: 4 });
+  expect(element(Buffer.from('[[1, 2'), 0)).toEqual({ start: 1, end: 6 });
+  expect(element(Buffer.from('["a\\'), 0)).toEqual({ start: 1, end: 4 });
 });
 
 test('on bytes that are not JSON it stays within bounds and ends', () => {
@@ -177,8 +141,8 @@ test('on bytes that are not JSON it stays within bounds and ends', () => {
     fc.property(noise, limit, limit, limit, (bytes, from, to, index) => {
       const end = Math.min(to, bytes.length);
       const start = Math.min(from, end);
-      const ranges = [findElement(bytes, start, end, index)];
-      for (const member of members(bytes, start, end)) ranges.push(member.name, member.value);
+      const ranges = [finish(findElement(bytes, { start, end }, index))];
+      for (const { value } of membersOf(bytes, { start, end })) ranges.push(value);
       for (const range of ranges) {
         if (range === undefined) continue;
         expect(range.start).toBeGreaterThanOrEqual(start);

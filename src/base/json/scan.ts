@@ -1,169 +1,263 @@
 /**
- * A scanner over JSON text: finds the byte ranges of values inside it, so that they can be stored
- * and answered byte for byte.
+ * A scanner over JSON text: finds the byte ranges of values inside it, so that they can be stored,
+ * answered and replaced byte for byte.
  *
- * It expects text that `JSON.parse` has accepted and checks nothing again. On any other bytes the
- * ranges mean nothing, but it stays within bounds and ends.
+ * It expects text that `check.ts` has accepted and checks nothing again. On any other bytes the ranges
+ * mean nothing, but it stays within bounds and ends.
  */
 
-/** Bytes `start` (included) to `end` (excluded), without the white space around the value. */
-export interface Range {
-  readonly start: number;
-  readonly end: number;
+import { isNamed } from './name.ts';
+import type { Range } from './range.ts';
+
+/** A computation in pieces: each `yield` is the end of one that takes at most half a millisecond. */
+export type Steps<T> = Generator<void, T>;
+
+/** Does all the pieces of a computation at once: for small texts. */
+export function finish<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
 }
 
-/** One `name: value` of an object; the range of the name has the quotes. */
-interface Member {
-  readonly name: Range;
-  readonly value: Range;
+/** Bytes of text in a piece. */
+const PIECE_BYTES = 128 * 1024;
+
+/** What a look at a child costs beside its bytes, in bytes. */
+const CHILD_BYTES = 16;
+
+/** How much is left of a piece; one for all the scans of a computation. */
+export class Pace {
+  left = PIECE_BYTES;
+
+  /** True at the end of a piece, where the next begins. */
+  isOver(): boolean {
+    if (this.left > 0) return false;
+    this.left = PIECE_BYTES;
+    return true;
+  }
 }
 
-export const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
+const QUOTE_BYTE = 0x22;
+
+const SCALAR = 0;
+const SPACE = 1;
+const QUOTE = 2;
+const OPEN = 3;
+const CLOSE = 4;
+const COMMA = 5;
+const COLON = 6;
+
+/** What each byte is where it is not inside a string. */
+const KINDS = buildKinds();
+
+function buildKinds(): Uint8Array {
+  const kinds = new Uint8Array(256);
+  const marks: [string, number][] = [
+    [' \t\n\r', SPACE],
+    ['"', QUOTE],
+    ['[{', OPEN],
+    [']}', CLOSE],
+    [',', COMMA],
+    [':', COLON],
+  ];
+  for (const [characters, kind] of marks) {
+    for (const character of characters) kinds[character.charCodeAt(0)] = kind;
+  }
+  return kinds;
+}
+
+export type Kind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
+
+const FIRST_BYTES: Readonly<Record<string, Kind>> = {
+  '{': 'object',
+  '[': 'array',
+  '"': 'string',
+  t: 'boolean',
+  f: 'boolean',
+  n: 'null',
+};
 
 /** The kind of the value that starts at `at`. */
-export function kindOf(
-  bytes: Uint8Array,
-  at: number,
-): 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null' {
-  const first = bytes[at];
-  if (first === OPEN_OBJECT) return 'object';
-  if (first === OPEN_ARRAY) return 'array';
-  if (first === QUOTE) return 'string';
-  if (first === 0x74 || first === 0x66) return 'boolean'; // t, f
-  return first === 0x6e ? 'null' : 'number'; // n
+export function kindOf(bytes: Uint8Array, at: number): Kind {
+  return FIRST_BYTES[String.fromCharCode(bytes[at]!)] ?? 'number';
+}
+
+/** What {@link Children.next} found. */
+export const OVER = 0;
+export const CHILD = 1;
+export const PAUSE = 2;
+
+/**
+ * The elements of a list or the members of an object, one after the other. `next` moves to the next
+ * and makes no object; after a PAUSE it is called again.
+ *
+ * @example
+ * const children = new Children(bytes, range, pace);
+ * for (let found = children.next(); found !== OVER; found = children.next()) {
+ *   if (found === PAUSE) yield;
+ *   else use(children.value);
+ * }
+ */
+export class Children {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  readonly #pace: Pace;
+  #at: number;
+  /** The token that was seen last at this level, and the one before the colon. */
+  #tokenAt = -1;
+  #tokenEnd = -1;
+  #nameAt = -1;
+  #nameEnd = -1;
+  /** What the scan is in the middle of when it pauses. */
+  #isInChild = false;
+  #isInString = false;
+  #depth = 0;
+  #isOver = false;
+
+  /** `start` is where the list or object opens. */
+  constructor(bytes: Uint8Array, { start, end }: Range, pace: Pace) {
+    this.#bytes = bytes;
+    this.#at = start + 1;
+    this.#end = end;
+    this.#pace = pace;
+  }
+
+  /** The name of the member with its quotes. */
+  get name(): Range {
+    return { start: this.#nameAt, end: this.#nameEnd };
+  }
+
+  get value(): Range {
+    return { start: this.#tokenAt, end: this.#tokenEnd };
+  }
+
+  /** True if the member has this name. */
+  isNamed(name: Uint8Array): boolean {
+    return isNamed(this.#bytes, this.name, name);
+  }
+
+  next(): typeof OVER | typeof CHILD | typeof PAUSE {
+    if (this.#isOver) return OVER;
+    if (this.#pace.isOver()) return PAUSE;
+    if (!this.#isInChild) this.#tokenAt = -1;
+    const from = this.#at;
+    const found = this.#scan(Math.min(this.#end, from + this.#pace.left));
+    this.#pace.left -= this.#at - from + CHILD_BYTES;
+    this.#isInChild = found === PAUSE;
+    if (found !== PAUSE || this.#at < this.#end) return found;
+    // The text is cut off.
+    this.#isOver = true;
+    this.#tokenEnd = this.#end;
+    return this.#tokenAt < 0 ? OVER : CHILD;
+  }
+
+  #scan(until: number): typeof OVER | typeof CHILD | typeof PAUSE {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    if (this.#isInString || this.#depth > 0) at = this.#skip(at, until);
+    while (at < until) {
+      switch (KINDS[bytes[at]!]!) {
+        case SPACE:
+          at++;
+          break;
+        case COLON:
+          this.#nameAt = this.#tokenAt;
+          this.#nameEnd = this.#tokenEnd;
+          this.#tokenAt = -1;
+          at++;
+          break;
+        case COMMA:
+          if (this.#tokenAt < 0) this.#tokenAt = this.#tokenEnd = at;
+          this.#at = at + 1;
+          return CHILD;
+        case CLOSE:
+          this.#at = at + 1;
+          this.#isOver = true;
+          return this.#tokenAt < 0 ? OVER : CHILD;
+        case SCALAR:
+          if (this.#tokenAt < 0) this.#tokenAt = at;
+          while (at < until && KINDS[bytes[at]!] === SCALAR) at++;
+          this.#tokenEnd = at;
+          break;
+        default:
+          this.#tokenAt = at;
+          at = this.#skip(at, until);
+      }
+    }
+    this.#at = Math.min(at, this.#end);
+    return PAUSE;
+  }
+
+  /** Goes to the end of the string, list or object that `from` is in or at the beginning of. */
+  #skip(from: number, until: number): number {
+    const bytes = this.#bytes;
+    let isInString = this.#isInString;
+    let depth = this.#depth;
+    let at = from;
+    while (at < until) {
+      if (isInString) {
+        const byte = bytes[at]!;
+        at += byte === BACKSLASH ? 2 : 1;
+        if (byte !== QUOTE_BYTE) continue;
+        isInString = false;
+      } else {
+        const kind = KINDS[bytes[at++]!];
+        if (kind === QUOTE) {
+          isInString = true;
+          continue;
+        }
+        if (kind === OPEN) depth++;
+        else if (kind === CLOSE) depth--;
+      }
+      if (depth > 0) continue;
+      this.#tokenEnd = at;
+      break;
+    }
+    this.#isInString = isInString;
+    this.#depth = depth;
+    return at;
+  }
 }
 
 /**
- * The element at position `index`, counted from 0, of the array at `start`.
+ * The element at position `index`, counted from 0, of the list in `range`; undefined if it is shorter.
  *
- * @example findElement(Buffer.from('[1, 2.0]'), 0, 8, 1) // { start: 4, end: 7 }
- * @returns `undefined` if the array is shorter.
+ * @example finish(findElement(Buffer.from('[1, 2.0]'), { start: 0, end: 8 }, 1)) // { start: 4, end: 7 }
  */
-export function findElement(
+export function* findElement(
   bytes: Uint8Array,
-  start: number,
-  end: number,
+  range: Range,
   index: number,
-): Range | undefined {
-  let at = skipSpace(bytes, start + 1, end);
-  for (let position = 0; at < end && bytes[at] !== CLOSE_ARRAY; position++) {
-    const valueEnd = skipValue(bytes, at, end);
-    if (position === index) return { start: at, end: valueEnd };
-    at = skipMark(bytes, valueEnd, end, COMMA);
+  pace = new Pace(),
+): Steps<Range | undefined> {
+  const children = new Children(bytes, range, pace);
+  let position = 0;
+  for (let found = children.next(); found !== OVER; found = children.next()) {
+    if (found === PAUSE) yield;
+    else if (position++ === index) return children.value;
   }
   return undefined;
 }
 
-/** The members of the object at `start`, in order; of those with the same name the last counts. */
-export function* members(bytes: Uint8Array, start: number, end: number): Generator<Member, void> {
-  let at = skipSpace(bytes, start + 1, end);
-  while (at < end && bytes[at] === QUOTE) {
-    const name = { start: at, end: skipString(bytes, at, end) };
-    const valueAt = skipMark(bytes, name.end, end, COLON);
-    const value = { start: valueAt, end: skipValue(bytes, valueAt, end) };
-    yield { name, value };
-    at = skipMark(bytes, value.end, end, COMMA);
-  }
-}
-
-/** True if the member has this name; an escape counts as what it stands for. */
-export function isNamed(bytes: Uint8Array, member: Member, name: string): boolean {
-  const { start, end } = member.name;
-  const length = end - start - 2;
-  for (let at = 0; at < length; at++) {
-    const byte = bytes[start + 1 + at]!;
-    if (byte === BACKSLASH || byte > 0x7f) {
-      return JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))) === name;
-    }
-    if (byte !== name.charCodeAt(at)) return false;
-  }
-  return length === name.length;
-}
-
 /**
- * The value of the member `name` of the object at `start`. As in `JSON.parse`, the last of several
- * members of that name wins, and `__proto__` is a name like any other.
+ * The value of the member `name` of the object in `range`; undefined if there is none. As in
+ * `JSON.parse`, the last of several members of that name wins, and `__proto__` is a name like any other.
  *
- * @example findMember(Buffer.from('{"a": 1, "a": 2}'), 0, 16, 'a') // { start: 14, end: 15 }
- * @returns `undefined` if there is none.
+ * @example finish(findMember(Buffer.from('{"a": 1}'), { start: 0, end: 8 }, nameBytes('a')))
  */
-export function findMember(
+export function* findMember(
   bytes: Uint8Array,
-  start: number,
-  end: number,
-  name: string,
-): Range | undefined {
-  let found: Range | undefined;
-  for (const member of members(bytes, start, end)) {
-    if (isNamed(bytes, member, name)) found = member.value;
+  range: Range,
+  name: Uint8Array,
+  pace = new Pace(),
+): Steps<Range | undefined> {
+  const children = new Children(bytes, range, pace);
+  let last: Range | undefined;
+  for (let found = children.next(); found !== OVER; found = children.next()) {
+    if (found === PAUSE) yield;
+    else if (children.isNamed(name)) last = children.value;
   }
-  return found;
-}
-
-/** The offset of the first byte from `from` on that is not white space (RFC 8259 §2), or `end`. */
-export function skipSpace(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && isSpace(bytes[at])) at++;
-  return at;
-}
-
-/** The offset of what follows `mark` and the white space around it, or `end` if it is not there. */
-function skipMark(bytes: Uint8Array, from: number, end: number, mark: number): number {
-  const at = skipSpace(bytes, from, end);
-  return at < end && bytes[at] === mark ? skipSpace(bytes, at + 1, end) : end;
-}
-
-/** The offset after the value that starts at `at`. */
-function skipValue(bytes: Uint8Array, at: number, end: number): number {
-  const first = bytes[at];
-  if (first === QUOTE) return skipString(bytes, at, end);
-  return isOpen(first) ? skipNested(bytes, at, end) : skipScalar(bytes, at, end);
-}
-
-/** The offset after the string whose opening quote is at `from`. */
-export function skipString(bytes: Uint8Array, from: number, end: number): number {
-  for (let at = from + 1; at < end; at++) {
-    const byte = bytes[at];
-    if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) at++;
-  }
-  return end;
-}
-
-function skipNested(bytes: Uint8Array, from: number, end: number): number {
-  let depth = 0;
-  for (let at = from; at < end; at++) {
-    const byte = bytes[at];
-    if (byte === QUOTE) at = skipString(bytes, at, end) - 1;
-    else if (isOpen(byte)) depth++;
-    else if (isClose(byte) && --depth === 0) return at + 1;
-  }
-  return end;
-}
-
-function skipScalar(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at] !== COMMA && !isClose(bytes[at]) && !isSpace(bytes[at])) at++;
-  return at;
-}
-
-/** True for `[` and `{`. */
-export function isOpen(byte: number | undefined): boolean {
-  return byte === OPEN_OBJECT || byte === OPEN_ARRAY;
-}
-
-/** True for `]` and `}`. */
-export function isClose(byte: number | undefined): boolean {
-  return byte === CLOSE_OBJECT || byte === CLOSE_ARRAY;
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  return last;
 }

@@ -1,0 +1,250 @@
+/**
+ * A check of JSON text, byte by byte: accepts and refuses what `JSON.parse` does for valid UTF-8, builds
+ * nothing, and finds the members of the outermost object that are asked for.
+ */
+
+import { failure, type Failure } from '../errors.ts';
+import { NESTING_MAX } from '../limits.ts';
+import { codeOf, expectedIn, FIRST_ACTION, TRANSITIONS } from './grammar.ts';
+import { isNamed } from './name.ts';
+import type { Range } from './range.ts';
+import type { Steps } from './scan.ts';
+
+/** Bytes between two pauses; at most half a millisecond. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Text that is valid JSON as a whole. */
+export interface Checked {
+  /** Without the white space around it. */
+  readonly root: Range;
+  /** The values of the members that were asked for, in that order; of several the last (as `JSON.parse`). */
+  readonly members: readonly (Range | undefined)[];
+}
+
+/**
+ * Checks a text in one piece, which takes about 2 ns a byte.
+ *
+ * @param names members of the outermost object to find, in generalised UTF-8 ({@link nameBytes}).
+ * @example check(Buffer.from('{"a": 1}'), [nameBytes('a')]) // members: [{ start: 6, end: 7 }]
+ * @returns `MALFORMED_BODY` that says where and why, or `NESTED_TOO_DEEPLY`.
+ */
+export function check(bytes: Uint8Array, names: readonly Uint8Array[]): Checked | Failure {
+  const machine = new Machine(bytes, names);
+  machine.run(bytes.length);
+  return machine.outcome();
+}
+
+/** As {@link check}, in pieces that take at most half a millisecond each. */
+export function* checkInPieces(
+  bytes: Uint8Array,
+  names: readonly Uint8Array[],
+): Steps<Checked | Failure> {
+  const machine = new Machine(bytes, names);
+  for (let until = PIECE_BYTES; machine.run(Math.min(until, bytes.length)); until += PIECE_BYTES) {
+    yield;
+  }
+  return machine.outcome();
+}
+
+const VALUE = codeOf('value');
+const VALUE_OR_CLOSE = codeOf('valueOrClose');
+const PLACED_VALUE = codeOf('placedValue');
+const AFTER = codeOf('after');
+const NAME_OR_CLOSE = codeOf('nameOrClose');
+const NAME = codeOf('name');
+const COLON = codeOf('colon');
+const STRING = codeOf('string');
+
+const FAIL = codeOf('fail');
+const OPEN_OBJECT = codeOf('openObject');
+const OPEN_ARRAY = codeOf('openArray');
+const CLOSE_OBJECT = codeOf('closeObject');
+const CLOSE_ARRAY = codeOf('closeArray');
+const COMMA = codeOf('comma');
+const START_NAME = codeOf('startName');
+const START_STRING = codeOf('startString');
+const END_STRING = codeOf('endString');
+const END_LITERAL = codeOf('endLiteral');
+const END_NUMBER = codeOf('endNumber');
+const START_PLACED = codeOf('startPlaced');
+
+/** States in which a number may end. */
+const NUMBERS = [codeOf('zero'), codeOf('integer'), codeOf('fraction'), codeOf('exponentDigits')];
+
+/** Levels of nesting that one word of the stack holds. */
+const WORD_LEVELS = 32;
+
+class Machine {
+  readonly #bytes: Uint8Array;
+  readonly #names: readonly Uint8Array[];
+  readonly #members: (Range | undefined)[] = [];
+  #at = 0;
+  #state = PLACED_VALUE;
+  #depth = 0;
+  /** Which of the innermost levels are objects, a bit each, the innermost lowest. */
+  #levels = 0;
+  /** Words of levels further out. */
+  readonly #outerLevels: number[] = [];
+  /** Where the string that was begun last begins, if it is a name; -1 if it is a value. */
+  #nameAt = -1;
+  /** The member that was named last, if it is asked for. */
+  #member = -1;
+  #rootAt = 0;
+  #memberAt = 0;
+  #rootEnd = 0;
+  #failure: Failure | undefined;
+
+  constructor(bytes: Uint8Array, names: readonly Uint8Array[]) {
+    this.#bytes = bytes;
+    this.#names = names;
+  }
+
+  /** Goes on up to `until`; false when nothing is left. */
+  run(until: number): boolean {
+    const bytes = this.#bytes;
+    let state = this.#state;
+    let at = this.#at;
+    while (at < until) {
+      const next = TRANSITIONS[(state << 8) | bytes[at]!]!;
+      if (next < FIRST_ACTION) {
+        state = next;
+        at++;
+        // The bulk of most texts.
+        if (state === STRING) at = skipPlain(bytes, at, until);
+      } else if (next === START_PLACED) {
+        this.#startPlaced(at);
+        state = VALUE;
+      } else if (next === END_NUMBER) {
+        this.#endValue(at);
+        state = AFTER;
+      } else {
+        const after = this.#act(next, at);
+        if (after === FAIL) {
+          this.#failure ??= this.#malformed(state, at);
+          break;
+        }
+        state = after;
+        at++;
+      }
+    }
+    this.#at = at;
+    this.#state = state;
+    return this.#failure === undefined && at < bytes.length;
+  }
+
+  outcome(): Checked | Failure {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#depth === 0 && NUMBERS.includes(this.#state)) {
+      this.#endValue(this.#at);
+      this.#state = AFTER;
+    }
+    if (this.#depth > 0 || this.#state !== AFTER) return this.#malformed(this.#state, this.#at);
+    return { root: { start: this.#rootAt, end: this.#rootEnd }, members: this.#members };
+  }
+
+  /** Does what the byte at `at` asks for; the next state, or FAIL. */
+  #act(action: number, at: number): number {
+    switch (action) {
+      case START_STRING:
+        this.#nameAt = -1;
+        return STRING;
+      case START_NAME:
+        this.#nameAt = at;
+        return STRING;
+      case END_STRING:
+        if (this.#nameAt < 0) return this.#endValue(at + 1);
+        if (this.#depth === 1) this.#member = this.#wanted(at + 1);
+        return COLON;
+      case END_LITERAL:
+        return this.#endValue(at + 1);
+      case COMMA:
+        if (this.#depth === 0) return FAIL;
+        return this.#isInObject() ? NAME : VALUE;
+      case OPEN_OBJECT:
+        return this.#open(1) ? NAME_OR_CLOSE : FAIL;
+      case OPEN_ARRAY:
+        return this.#open(0) ? VALUE_OR_CLOSE : FAIL;
+      case CLOSE_OBJECT:
+        return this.#depth > 0 && this.#isInObject() ? this.#close(at) : FAIL;
+      case CLOSE_ARRAY:
+        return this.#depth > 0 && !this.#isInObject() ? this.#close(at) : FAIL;
+      default:
+        return FAIL;
+    }
+  }
+
+  #isInObject(): boolean {
+    return (this.#levels & 1) === 1;
+  }
+
+  #open(isObject: 0 | 1): boolean {
+    if (this.#depth === NESTING_MAX) {
+      const detail = `a body nests at most ${NESTING_MAX} arrays and objects`;
+      this.#failure = failure('NESTED_TOO_DEEPLY', detail);
+      return false;
+    }
+    if (this.#depth > 0 && this.#depth % WORD_LEVELS === 0) this.#outerLevels.push(this.#levels);
+    this.#levels = (this.#levels << 1) | isObject;
+    this.#depth++;
+    return true;
+  }
+
+  #close(at: number): number {
+    this.#depth--;
+    if (this.#depth > 0 && this.#depth % WORD_LEVELS === 0) this.#levels = this.#outerLevels.pop()!;
+    else this.#levels >>>= 1;
+    return this.#endValue(at + 1);
+  }
+
+  #startPlaced(at: number): void {
+    if (this.#depth === 0) this.#rootAt = at;
+    else if (this.#depth === 1) this.#memberAt = at;
+  }
+
+  /** Takes note of a value that ends before `end`; the next state. */
+  #endValue(end: number): number {
+    if (this.#depth === 0) this.#rootEnd = end;
+    else if (this.#depth === 1 && this.#member >= 0) {
+      this.#members[this.#member] = { start: this.#memberAt, end };
+      this.#member = -1;
+    }
+    return AFTER;
+  }
+
+  /** Which of the members that are asked for has the name that ends before `end`; -1 for none. */
+  #wanted(end: number): number {
+    const range = { start: this.#nameAt, end };
+    let at = this.#names.length - 1;
+    while (at >= 0 && !isNamed(this.#bytes, range, this.#names[at]!)) at--;
+    return at;
+  }
+
+  #malformed(state: number, at: number): Failure {
+    const byte = this.#bytes[at];
+    const found = byte === undefined ? 'the end' : describeByte(byte);
+    const expected = this.#expected(state);
+    return failure(
+      'MALFORMED_BODY',
+      `the body is not valid JSON: at byte ${at} is ${found}, where ${expected} is expected`,
+    );
+  }
+
+  #expected(state: number): string {
+    if (state !== AFTER) return expectedIn(state);
+    if (this.#depth === 0) return 'the end';
+    return this.#isInObject() ? 'a comma or }' : 'a comma or ]';
+  }
+}
+
+/** The offset of the first byte from `from` on that is not plain ASCII inside a string. */
+function skipPlain(bytes: Uint8Array, from: number, until: number): number {
+  let at = from;
+  while (at < until && TRANSITIONS[(STRING << 8) | bytes[at]!] === STRING) at++;
+  return at;
+}
+
+function describeByte(byte: number): string {
+  return byte > 0x20 && byte < 0x7f
+    ? String.fromCharCode(byte)
+    : `0x${byte.toString(16).padStart(2, '0')}`;
+}
