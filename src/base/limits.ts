@@ -61,6 +61,9 @@ export const CLOSE_TIMEOUT_MS = 10_000;
 export const TOKENS_MAX = 1024;
 export const TOKEN_NAME_CHARS_MAX = 64;
 
+/** Bytes of the log that nobody has read yet; past it lines are dropped. */
+export const LOG_UNREAD_BYTES_MAX = MIB;
+
 /** Keys in one page of a listing. */
 export const PAGE_KEYS_MAX = 10_000;
 

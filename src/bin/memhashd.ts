@@ -50,7 +50,8 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function run(config: Config): Promise<void> {
-  const log = createLog();
+  const format = config['log-format'] ?? (process.stderr.isTTY ? 'text' : 'json');
+  const log = createLog({ format, level: config['log-level'] }, process.stderr);
   const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isServing = false;
   let isStopping = false;

@@ -79,7 +79,7 @@ export class Cluster implements Engine, PeerHost {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#news = new News(options.log);
+    this.#news = new News(options.log, () => options.timers.nowMs());
     this.#self = options.self.addr;
     this.scheduler = options.scheduler;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));

@@ -2,8 +2,9 @@
 
 import { MAX_MEMORY_BYTES_MAX, PARTITIONS_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { formatAddress, isUnspecified, parseAddress, type Address } from '../net/address.ts';
-import { EVICTIONS, type Eviction } from '../store/eviction.ts';
+import { EVICTIONS } from '../store/eviction.ts';
 import type { Flag, FlagValues } from './flags.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 
 /** Every flag of `memhashd`, in the order of the help text. */
 export const FLAGS = {
@@ -96,7 +97,26 @@ export const FLAGS = {
     help: `What goes when -max-memory is reached: nothing (stores are refused), the least recently
       used records, or those that expire soonest.`,
     fallback: 'none',
-    parse: eviction,
+    parse: (text: string) => oneOf(EVICTIONS, text),
+  },
+  'log-format': {
+    placeholder: LOG_FORMATS.join('|'),
+    help: 'How lines of the log are written; text on a terminal, json elsewhere, unless it is given.',
+    fallback: undefined,
+    parse: (text: string) => oneOf(LOG_FORMATS, text),
+  },
+  'log-level': {
+    placeholder: LOG_LEVELS.join('|'),
+    help: 'The lowest level that is logged.',
+    fallback: 'info',
+    parse: (text: string) => oneOf(LOG_LEVELS, text),
+  },
+  'log-requests': {
+    placeholder: 'true|false',
+    help: 'Logs a line for each request.',
+    fallback: 'false',
+    isSwitch: true,
+    parse: (text: string) => oneOf(['true', 'false'], text) === 'true',
   },
 } as const satisfies Record<string, Flag<unknown>>;
 
@@ -126,9 +146,9 @@ function origin(text: string): string {
 
 const EXAMPLE: Address = { host: '127.0.0.1', port: 2373 };
 
-function eviction(text: string): Eviction {
-  const found = EVICTIONS.find((name) => name === text);
-  if (found === undefined) throw new Error(`it takes ${EVICTIONS.join(', ')}`);
+function oneOf<Name extends string>(names: readonly Name[], text: string): Name {
+  const found = names.find((name) => name === text);
+  if (found === undefined) throw new Error(`it takes ${names.join(', ')}`);
   return found;
 }
 

@@ -64,11 +64,11 @@ test('-version asks for the version', () => {
 test.each([
   [['-nope'], 'unknown flag -nope; -help lists the flags'],
   [['-constructor', 'x'], 'unknown flag -constructor; -help lists the flags'],
-  [['size'], 'unexpected argument "size": -help lists the flags'],
-  [['--'], 'unexpected argument "--": -help lists the flags'],
-  [['---size=1'], 'unexpected argument "---size=1": -help lists the flags'],
-  [['-__proto__=1'], 'unexpected argument "-__proto__=1": -help lists the flags'],
-  [['-a\nb'], String.raw`unexpected argument "-a\nb": -help lists the flags`],
+  [['size'], 'unexpected argument "size"; -help lists flags and commands'],
+  [['--'], 'unexpected argument "--"; -help lists flags and commands'],
+  [['---size=1'], 'unexpected argument "---size=1"; -help lists flags and commands'],
+  [['-__proto__=1'], 'unexpected argument "-__proto__=1"; -help lists flags and commands'],
+  [['-a\nb'], String.raw`unexpected argument "-a\nb"; -help lists flags and commands`],
   [['-size'], '-size needs a value, N'],
   [['-size', 'x\ny'], String.raw`bad value "x\ny" for -size: it takes a number`],
 ])('%j is a mistake: %s', (argv, message) => {
@@ -95,4 +95,23 @@ test('the help lists every flag with its default', () => {
       '        (may be repeated)',
     ].join('\n'),
   );
+});
+
+test('a switch needs no value, and takes one behind an equals sign only', () => {
+  const switches = {
+    loud: {
+      placeholder: 'true|false',
+      help: 'Be loud.',
+      fallback: 'false',
+      isSwitch: true,
+      parse: (text: string) => text === 'true',
+    },
+  };
+  const values = (argv: string[], env = {}) => parseFlags(switches, argv, env);
+  expect(values([])).toEqual({ loud: false });
+  expect(values(['-loud'])).toEqual({ loud: true });
+  expect(values(['-loud=false'], { MEMHASHD_LOUD: 'true' })).toEqual({ loud: false });
+  expect(values([], { MEMHASHD_LOUD: 'true' })).toEqual({ loud: true });
+  expect(() => values(['-loud', 'true'])).toThrow(UsageError);
+  expect(describeFlags(switches)).toBe('  -loud\n        Be loud.');
 });
