@@ -85,11 +85,35 @@ export const MEMBERS_MAX = 256;
 /** An address as text: a host name of the longest kind and a port. */
 export const ADDRESS_CHARS_MAX = 262;
 
-/** A control message between peers: a list of the longest addresses of all members fits. */
-export const CONTROL_BYTES_MAX = 128 * KIB;
+/** A control message between peers: a few lists of the longest addresses of all members fit. */
+export const CONTROL_BYTES_MAX = 512 * KIB;
 
 /** A frame between peers: the largest value, the longest key, and what stands around them. */
 export const FRAME_BYTES_MAX = VALUE_BYTES_MAX + 64 * KIB;
+
+/** What a peer says when it refuses another. */
+export const REFUSAL_BYTES_MAX = 4 * KIB;
+
+/** A longer frame travels in parts of this size, and small ones go between them. */
+export const PART_BYTES_MAX = 64 * KIB;
+
+/** Large frames that are sent on a channel at the same time, part by part in turn. */
+export const LARGE_FRAMES_AT_ONCE = 4;
+
+/** Bytes that are handed to the system for a peer at one time: what a small frame may have to wait for. */
+export const PEER_WINDOW_BYTES = 256 * KIB;
+
+/** Large frames on their way in, from all peers together; past it their requests fail. */
+export const PEER_INCOMING_BYTES_MAX = 256 * MIB;
+
+/** Large frames on their way out, to all peers together; past it new requests fail, or wait there. */
+export const PEER_OUTGOING_BYTES_MAX = 256 * MIB;
+
+/** Frames that have not come whole, of all together who have not said hello. */
+export const STRANGERS_BYTES_MAX = 4 * MIB;
+
+/** Channels that one address may have open here; past it the oldest is closed. */
+export const SESSIONS_PER_PEER_MAX = 8;
 
 /** Open connections on the peer port, those that have not said hello included. */
 export const PEER_CONNECTIONS_MAX = 4 * MEMBERS_MAX;
@@ -97,10 +121,13 @@ export const PEER_CONNECTIONS_MAX = 4 * MEMBERS_MAX;
 /** Requests that wait for an answer of one peer; past it new ones fail at once. */
 export const PEER_REQUESTS_MAX = 16_384;
 
-/** Bytes that wait to be sent to one peer; past it new requests fail at once. */
+/** Bytes of large requests that wait to be sent to one peer; past it new ones fail at once. */
 export const PEER_UNSENT_BYTES_MAX = 64 * MIB;
 
-/** Answers that a peer has not read; past it no more of its requests are read. */
+/** Bytes of all others that wait to be sent there; past it new ones fail at once. */
+export const PEER_UNSENT_SMALL_BYTES_MAX = 16 * MIB;
+
+/** Small answers that a peer has not read; past it no more of its requests are read. */
 export const PEER_UNREAD_BYTES_MAX = 4 * MIB;
 
 /** Listings that one peer may have running here. */
@@ -112,14 +139,26 @@ export const PEER_PAGE_BYTES_MAX = 64 * KIB;
 /** How often each side of a peer connection shows that it lives; time on a connection counts in beats. */
 export const BEAT_MS = 250;
 
-/** Beats without a byte after which a peer counts as dead: 750 ms to 1 s. */
-export const SILENT_BEATS_MAX = 3;
+/**
+ * Beats without a byte after which a peer counts as dead: about 5 s. One that is merely busy gets to
+ * its timers and sockets far more often.
+ */
+export const SILENT_BEATS_MAX = 20;
 
-/** Beats in which a peer must have said hello or read some of what it was sent. */
+/** Beats after which somebody is closed who has said nothing at all: 1 s. */
+export const MUTE_BEATS_MAX = 4;
+
+/** Beats in which a peer must have said hello: 2 s. */
 export const HELLO_BEATS_MAX = 8;
 
-/** Beats after which a request to a peer is given up: at most 2 s. */
+/** Beats in which a frame, once begun, must have come whole: 10 s; a longer one is in parts. */
+export const FRAME_BEATS_MAX = 40;
+
+/** Beats without any progress of a peer after which the requests that wait for it are given up: 2 s. */
 export const REQUEST_BEATS_MAX = 8;
+
+/** Beats after which a request is given up though its peer gets on with others: 15 s. */
+export const REQUEST_BEATS_LONGEST = 60;
 
 /** Time in which a connection to a peer must be made. */
 export const DIAL_TIMEOUT_MS = 1000;

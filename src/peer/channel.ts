@@ -1,8 +1,23 @@
 /** A channel between two peers: frames in both directions, signs of life, bounded buffers. */
 
-import { BEAT_MS, DIAL_TIMEOUT_MS, HELLO_BEATS_MAX, SILENT_BEATS_MAX } from '../base/limits.ts';
+import type { Budget } from '../base/budget.ts';
+import {
+  BEAT_MS,
+  DIAL_TIMEOUT_MS,
+  FRAME_BEATS_MAX,
+  HELLO_BEATS_MAX,
+  MUTE_BEATS_MAX,
+  PART_BYTES_MAX,
+  PEER_UNREAD_BYTES_MAX,
+  PEER_UNSENT_BYTES_MAX,
+  PEER_UNSENT_SMALL_BYTES_MAX,
+  PEER_WINDOW_BYTES,
+  REFUSAL_BYTES_MAX,
+  SILENT_BEATS_MAX,
+} from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
 import { FrameReader, FrameWriter, ProtocolError, type Frame, type FrameKind } from './frame.ts';
+import { PartReader, PartWriter } from './parts.ts';
 import type { Pipe } from './transport.ts';
 
 /** The first bytes on a channel, in both directions; whoever sends others is no peer. */
@@ -11,46 +26,74 @@ const MAGIC = Buffer.from('memhashd');
 /** Whoever uses a channel. */
 export interface ChannelUser {
   /**
-   * A frame has come.
+   * A frame has come. Of one with `isDropped` there is no body.
    *
    * @throws ProtocolError if the frame is not what it must be; that closes the channel.
    */
   onFrame(frame: Frame): void;
+  /** The frame of the number `id`, which is large, has got on in one direction or the other. */
+  onProgress?(id: number): void;
   /** Time has gone on by one beat. */
   onBeat(): void;
   /** The channel is closed; called once. */
   onClose(reason: string): void;
 }
 
+/** What all channels of a node share. */
+export interface ChannelOptions {
+  readonly timers: Timers;
+  /** For large frames on their way in. */
+  readonly incoming: Budget;
+  /** For large frames on their way out. */
+  readonly outgoing: Budget;
+  /** For what those have sent who have not said hello. */
+  readonly strangers: Budget;
+}
+
 export class Channel {
   readonly #pipe: Pipe;
   readonly #user: ChannelUser;
-  readonly #timers: Timers;
-  readonly #unreadBytesMax: number;
+  readonly #options: ChannelOptions;
+  readonly #answers: boolean;
   readonly #reader = new FrameReader();
+  readonly #partReader: PartReader;
   readonly #writer = new FrameWriter();
+  readonly #partWriter: PartWriter;
   readonly #stopBeats: Cancel;
   #phase: 'magic' | 'hello' | 'open' | 'closed' = 'magic';
   #magicBytes = 0;
   /** Bytes in `#writer`, not yet handed to the pipe. */
   #gatheredBytes = 0;
+  /** Builds the frame that is begun, if it is large. */
+  #largeWriter: FrameWriter | undefined;
+  #largeId = 0;
   #isFlushDue = false;
   #isReading = false;
   #isBlocked = false;
-  /** Beats since the peer last gave a sign of life, said hello or read something. */
+  /** What is taken of the budget for strangers. */
+  #strangeBytes = 0;
+  /** Beats since bytes have come, since some have left while there were any, and since the frame began. */
   #silentBeats = 0;
+  #stuckBeats = 0;
+  #frameBeats = 0;
+  #framesBefore = 0;
   #helloBeats = 0;
   #wasSilent = false;
   /** Set while the peer is given time to read why it was refused. */
   #giveUp: Cancel | undefined;
 
-  /** @param unreadBytesMax once so many bytes wait for the peer to read them, nothing is read from it. */
-  constructor(pipe: Pipe, user: ChannelUser, timers: Timers, unreadBytesMax: number) {
+  /**
+   * @param answers whether this side answers what the other asks. Only such a side stops to read when
+   * what it has answered is not read: if both did, both might wait for the other for ever.
+   */
+  constructor(pipe: Pipe, user: ChannelUser, options: ChannelOptions, answers: boolean) {
     this.#pipe = pipe;
     this.#user = user;
-    this.#timers = timers;
-    this.#unreadBytesMax = unreadBytesMax;
-    this.#stopBeats = timers.every(BEAT_MS, () => this.#onBeat());
+    this.#options = options;
+    this.#answers = answers;
+    this.#partReader = new PartReader(options.incoming);
+    this.#partWriter = new PartWriter(options.outgoing);
+    this.#stopBeats = options.timers.every(BEAT_MS, () => this.#onBeat());
     pipe.attach({
       onBytes: (chunk) => this.#onBytes(chunk),
       onSent: () => this.#onSent(),
@@ -59,14 +102,21 @@ export class Channel {
     pipe.write([MAGIC]);
   }
 
-  /** Bytes that wait for the peer to read them. */
-  get unsentBytes(): number {
-    return this.#gatheredBytes + this.#pipe.unsentBytes;
+  /** Whether so many bytes more may wait for the peer; small frames never wait for large ones. */
+  hasRoom(bytes: number): boolean {
+    if (bytes > PART_BYTES_MAX) return this.#hasLargeRoom;
+    return this.#gatheredBytes + this.#pipe.unsentBytes < PEER_UNSENT_SMALL_BYTES_MAX;
+  }
+
+  get #hasLargeRoom(): boolean {
+    const { unsentBytes } = this.#partWriter;
+    return unsentBytes < PEER_UNSENT_BYTES_MAX && !this.#options.outgoing.isSpent;
   }
 
   /** Tells that the peer has said hello and may send anything now. */
   open(): void {
     this.#phase = 'open';
+    this.#holdStrange(0);
   }
 
   /**
@@ -74,17 +124,23 @@ export class Channel {
    * `bodyBytesMax` is at least what its body takes.
    */
   beginFrame(kind: FrameKind, id: number, bodyBytesMax: number): FrameWriter {
-    this.#writer.begin(kind, id, bodyBytesMax);
-    return this.#writer;
+    const isLarge = bodyBytesMax > PART_BYTES_MAX && canBeLarge(kind);
+    this.#largeWriter = isLarge ? new FrameWriter(bodyBytesMax) : undefined;
+    this.#largeId = id;
+    const writer = this.#largeWriter ?? this.#writer;
+    writer.begin(kind, id, bodyBytesMax);
+    return writer;
   }
 
   /** Finishes a frame; all frames of one turn go out together, at its end. */
   endFrame(): void {
-    this.#gatheredBytes += this.#writer.end();
+    if (this.#phase === 'closed') return;
+    if (this.#largeWriter === undefined) this.#gatheredBytes += this.#writer.end();
+    else this.#addLarge(this.#largeWriter);
     this.#wasSilent = false;
     if (this.#isReading || this.#isFlushDue) return;
     this.#isFlushDue = true;
-    this.#timers.soon(() => this.#flush());
+    this.#options.timers.soon(() => this.#flush());
   }
 
   /** Sends a frame whose body is `text`. */
@@ -96,23 +152,29 @@ export class Channel {
   /** Closes the channel, having told the peer why. */
   refuse(reason: string): void {
     if (this.#phase === 'closed') return;
-    this.sendText('refusal', 0, reason);
+    this.sendText('refusal', 0, reason.slice(0, REFUSAL_BYTES_MAX / 3));
     this.#flush();
-    this.#phase = 'closed';
-    this.#stopBeats();
+    this.#end();
     // To destroy a pipe with bytes unread resets the connection, and the peer would never know why.
     this.#pipe.end();
-    this.#giveUp = this.#timers.after(DIAL_TIMEOUT_MS, () => this.#pipe.destroy());
+    this.#giveUp = this.#options.timers.after(DIAL_TIMEOUT_MS, () => this.#pipe.destroy());
     this.#user.onClose(reason);
   }
 
   /** Closes the channel at once. */
   close(reason: string): void {
     if (this.#phase === 'closed') return;
-    this.#phase = 'closed';
-    this.#stopBeats();
+    this.#end();
     this.#pipe.destroy();
     this.#user.onClose(reason);
+  }
+
+  #end(): void {
+    this.#phase = 'closed';
+    this.#stopBeats();
+    this.#partReader.close();
+    this.#partWriter.close();
+    this.#holdStrange(0);
   }
 
   #onEnd(reason: string): void {
@@ -121,11 +183,29 @@ export class Channel {
     this.close(this.#phase === 'magic' ? reason + hint : reason);
   }
 
+  #addLarge(writer: FrameWriter): void {
+    writer.end();
+    for (const buffer of writer.take()) this.#partWriter.add(this.#largeId, buffer);
+  }
+
+  /** Sends the small frames, and parts of large ones as far as the peer takes them. */
   #flush(): void {
     this.#isFlushDue = false;
-    if (this.#gatheredBytes === 0 || this.#phase === 'closed') return;
-    this.#gatheredBytes = 0;
-    this.#pipe.write(this.#writer.take());
+    if (this.#phase === 'closed') return;
+    if (this.#gatheredBytes > 0) {
+      this.#gatheredBytes = 0;
+      this.#pipe.write(this.#writer.take());
+    }
+    if (this.#partWriter.unsentBytes > 0) this.#sendParts();
+  }
+
+  #sendParts(): void {
+    while (this.#pipe.unsentBytes < PEER_WINDOW_BYTES) {
+      const part = this.#partWriter.next();
+      if (part === undefined) return;
+      this.#pipe.write(part.buffers);
+      this.#user.onProgress?.(part.id);
+    }
   }
 
   #onBytes(chunk: Buffer): void {
@@ -149,31 +229,43 @@ export class Channel {
     return chunk.subarray(found.length);
   }
 
-  /** The peer reads: that is a sign of life, too. */
+  /** The peer reads: that is a sign of life, too, where there was more to read than the system takes. */
   #onSent(): void {
-    if (!this.#isBlocked) return;
-    this.#silentBeats = 0;
-    if (this.unsentBytes > 0) return;
+    this.#stuckBeats = 0;
+    if (this.#phase === 'closed') return;
+    if (this.#partWriter.unsentBytes > 0) {
+      this.#silentBeats = 0;
+      this.#sendParts();
+    }
+    if (!this.#isBlocked || !this.#keepsUp()) return;
     this.#isBlocked = false;
     this.#pipe.resume();
     this.#read();
+  }
+
+  /** Whether the peer reads what it asked for. */
+  #keepsUp(): boolean {
+    if (!this.#answers) return true;
+    const isSmall = this.#gatheredBytes + this.#pipe.unsentBytes < PEER_UNREAD_BYTES_MAX;
+    return isSmall && (this.#hasLargeRoom || this.#partWriter.unsentBytes === 0);
   }
 
   /** Hands out the frames that have come, as long as the peer reads what they give rise to. */
   #read(): void {
     this.#isReading = true;
     try {
-      while (this.#phase !== 'magic' && this.#phase !== 'closed') {
-        if (this.unsentBytes >= this.#unreadBytesMax) this.#flush();
-        if (this.unsentBytes >= this.#unreadBytesMax) {
+      while (this.#phase === 'hello' || this.#phase === 'open') {
+        if (!this.#keepsUp()) this.#flush();
+        if (!this.#keepsUp()) {
           this.#isBlocked = true;
           this.#pipe.pause();
           break;
         }
-        const frame = this.#reader.next();
+        const frame = this.#reader.next(this.#phase === 'open');
         if (frame === undefined) break;
-        if (frame.kind !== 'beat') this.#onFrame(frame);
+        this.#onFrame(frame);
       }
+      if (this.#phase === 'hello') this.#holdStrange(this.#reader.heldBytes);
     } catch (error) {
       // Whatever a frame sets off ends this channel, and never the process.
       const what = error instanceof ProtocolError ? 'it broke the protocol' : 'a defect here';
@@ -185,30 +277,64 @@ export class Channel {
   }
 
   #onFrame(frame: Frame): void {
-    if (this.#phase === 'hello' && frame.kind !== 'hello' && frame.kind !== 'refusal') {
-      throw new ProtocolError(`${frame.kind} frame before its hello`);
+    if (frame.kind === 'beat') return;
+    if (frame.kind !== 'part') {
+      this.#user.onFrame(frame);
+      return;
     }
-    this.#user.onFrame(frame);
+    const { frame: large, isWhole } = this.#partReader.take(frame);
+    if (isWhole) this.#user.onFrame(large);
+    else this.#user.onProgress?.(large.id);
   }
 
-  /** Beats are counted, not timed: a process that was held up itself does not blame its peers. */
+  /** Somebody who has not said hello may hold so many bytes here, if there is room for them. */
+  #holdStrange(bytes: number): void {
+    const { strangers } = this.#options;
+    strangers.give(this.#strangeBytes);
+    this.#strangeBytes = 0;
+    if (bytes === 0) return;
+    if (strangers.take(bytes)) this.#strangeBytes = bytes;
+    else this.close('too much has come of those who have not said hello');
+  }
+
+  /**
+   * Beats are counted, not timed, and judged only when what has arrived meanwhile has been read: a
+   * process that was held up itself does not blame its peers.
+   */
   #onBeat(): void {
     this.#silentBeats++;
-    if (this.#phase !== 'open' && ++this.#helloBeats > HELLO_BEATS_MAX) {
-      this.close('it said no hello');
-    } else if (this.#isBlocked) {
-      if (this.#silentBeats > HELLO_BEATS_MAX) this.close('it does not read its answers');
-    } else if (this.#silentBeats > SILENT_BEATS_MAX) {
-      this.close('it gives no sign of life');
+    this.#stuckBeats++;
+    if (this.#phase !== 'open') this.#helloBeats++;
+    if (this.#reader.count !== this.#framesBefore || this.#reader.heldBytes === 0) {
+      this.#frameBeats = 0;
+      this.#framesBefore = this.#reader.count;
+    } else if (!this.#isBlocked) {
+      this.#frameBeats++;
     }
-    if (this.#phase === 'closed') return;
-    if (this.#wasSilent && this.unsentBytes === 0) {
+    if (this.#pipe.unsentBytes === 0) this.#stuckBeats = 0;
+    this.#options.timers.soon(() => this.#judge());
+    if (this.#wasSilent && this.#pipe.unsentBytes === 0) {
       this.beginFrame('beat', 0, 0);
       this.endFrame();
     }
     this.#wasSilent = true;
     this.#user.onBeat();
   }
+
+  #judge(): void {
+    if (this.#phase === 'closed') return;
+    const isMute = this.#phase === 'magic' && this.#magicBytes === 0;
+    if (this.#helloBeats > HELLO_BEATS_MAX) this.close('it said no hello');
+    else if (isMute && this.#silentBeats > MUTE_BEATS_MAX) this.close('it says nothing');
+    else if (this.#stuckBeats > SILENT_BEATS_MAX) this.close('it does not read what it is sent');
+    else if (this.#isBlocked) return;
+    else if (this.#silentBeats > SILENT_BEATS_MAX) this.close('it gives no sign of life');
+    else if (this.#frameBeats > FRAME_BEATS_MAX) this.close('it takes too long for a frame');
+  }
+}
+
+function canBeLarge(kind: FrameKind): boolean {
+  return kind === 'request' || kind === 'reply' || kind === 'record';
 }
 
 /** What somebody speaks who sends these bytes first. */

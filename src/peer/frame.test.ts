@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { FRAME_BYTES_MAX } from '../base/limits.ts';
+import { FRAME_BYTES_MAX, PART_BYTES_MAX } from '../base/limits.ts';
 import { FieldReader } from './fields.ts';
 import { FrameReader, FrameWriter, ProtocolError, type FrameKind } from './frame.ts';
 
@@ -22,7 +22,7 @@ function bytesOf(frames: readonly Sent[]): Buffer {
 }
 
 function* read(reader: FrameReader): Generator<Sent> {
-  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+  for (let frame = reader.next(true); frame !== undefined; frame = reader.next(true)) {
     const { kind, id, bytes, start, end } = frame;
     yield { kind, id, body: Uint8Array.from(bytes.subarray(start, end)) };
   }
@@ -36,8 +36,10 @@ const frames = fc.array(
   fc.record({
     kind: fc.constantFrom<FrameKind>('hello', 'state', 'request', 'reply'),
     id: fc.nat(2 ** 32 - 1),
-    // Beyond the size of the writer's buffers, too.
-    body: fc.nat(80_000).map((length) => Uint8Array.from({ length }, (_, at) => at * length)),
+    // Up to what no buffer of the writer's usual size holds.
+    body: fc
+      .nat(PART_BYTES_MAX)
+      .map((length) => Uint8Array.from({ length }, (_, at) => at * length)),
   }),
   { maxLength: 6 },
 );
@@ -93,7 +95,15 @@ const badHeaders: [string, Buffer][] = [
 test.each(badHeaders)('%s is refused by its header alone', (_, bytes) => {
   const reader = new FrameReader();
   reader.push(bytes);
-  expect(() => reader.next()).toThrow(ProtocolError);
+  expect(() => reader.next(true)).toThrow(ProtocolError);
+});
+
+test('before its hello a peer may say no more than that, and is refused by the header alone', () => {
+  for (const kind of [2, 5, 7, 10, 11]) {
+    const reader = new FrameReader();
+    reader.push(header(500, kind));
+    expect(() => reader.next(false)).toThrow(/before its hello/);
+  }
 });
 
 test('a field beyond the end of its frame is refused', () => {

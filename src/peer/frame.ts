@@ -3,7 +3,13 @@
  * kind (u8), a number that ties an answer to its request (u32), and a body. Little-endian throughout.
  */
 
-import { CONTROL_BYTES_MAX, FRAME_BYTES_MAX, PEER_PAGE_BYTES_MAX } from '../base/limits.ts';
+import {
+  CONTROL_BYTES_MAX,
+  FRAME_BYTES_MAX,
+  PART_BYTES_MAX,
+  PEER_PAGE_BYTES_MAX,
+  REFUSAL_BYTES_MAX,
+} from '../base/limits.ts';
 import type { ByteRange } from '../record/reply.ts';
 
 /** Kinds of frames. A number never changes its meaning. */
@@ -17,6 +23,9 @@ const FRAME_KINDS = {
   listRequest: 7,
   listReply: 8,
   notMine: 9,
+  part: 10,
+  record: 11,
+  applied: 12,
 } as const;
 
 export type FrameKind = keyof typeof FRAME_KINDS;
@@ -25,13 +34,23 @@ export type FrameKind = keyof typeof FRAME_KINDS;
 const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
   hello: CONTROL_BYTES_MAX,
   state: CONTROL_BYTES_MAX,
-  refusal: 4096,
+  refusal: REFUSAL_BYTES_MAX,
   beat: 0,
-  request: FRAME_BYTES_MAX,
-  reply: FRAME_BYTES_MAX,
+  request: PART_BYTES_MAX,
+  reply: PART_BYTES_MAX,
   listRequest: CONTROL_BYTES_MAX,
   listReply: 2 * PEER_PAGE_BYTES_MAX,
   notMine: CONTROL_BYTES_MAX,
+  part: PART_BYTES_MAX,
+  record: PART_BYTES_MAX,
+  applied: 0,
+};
+
+/** The longest body of those kinds that travel in parts when they are longer than one. */
+const LARGE_BODY_BYTES_MAX: Readonly<Partial<Record<FrameKind, number>>> = {
+  request: FRAME_BYTES_MAX,
+  reply: FRAME_BYTES_MAX,
+  record: FRAME_BYTES_MAX,
 };
 
 const KIND_NAMES = new Map(
@@ -39,7 +58,7 @@ const KIND_NAMES = new Map(
 );
 
 const LENGTH_BYTES = 4;
-const HEADER_BYTES = LENGTH_BYTES + 5;
+export const HEADER_BYTES = LENGTH_BYTES + 5;
 
 /** Buffers of this size are filled with frames one after the other. */
 const CHUNK_BYTES = 64 * 1024;
@@ -53,6 +72,43 @@ export class ProtocolError extends Error {
 export interface Frame extends ByteRange {
   readonly kind: FrameKind;
   readonly id: number;
+  /** Set if there was no room for its body, which is thrown away. */
+  readonly isDropped?: boolean;
+}
+
+/** The header of a part of the large frame `number`. */
+export function partHeader(number: number, bodyBytes: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt32LE(HEADER_BYTES - LENGTH_BYTES + bodyBytes);
+  header[LENGTH_BYTES] = FRAME_KINDS.part;
+  header.writeUInt32LE(number, LENGTH_BYTES + 1);
+  return header;
+}
+
+/**
+ * The header of a large frame, from the first of its parts.
+ *
+ * @throws ProtocolError if no frame may have it.
+ */
+export function readLargeHeader({ bytes, start, end }: ByteRange): {
+  readonly kind: FrameKind;
+  readonly id: number;
+  readonly bodyBytes: number;
+} {
+  if (end - start < HEADER_BYTES) throw new ProtocolError('a part too short for a header');
+  const kind = kindAt(bytes, start);
+  const bodyBytes = LENGTH_BYTES + bytes.readUInt32LE(start) - HEADER_BYTES;
+  if (bodyBytes < 0 || bodyBytes > (LARGE_BODY_BYTES_MAX[kind] ?? -1)) {
+    throw new ProtocolError(`${kind} frame of ${HEADER_BYTES + bodyBytes} bytes in parts`);
+  }
+  return { kind, id: bytes.readUInt32LE(start + LENGTH_BYTES + 1), bodyBytes };
+}
+
+function kindAt(bytes: Buffer, frameAt: number): FrameKind {
+  const number = bytes[frameAt + LENGTH_BYTES]!;
+  const kind = KIND_NAMES.get(number);
+  if (kind === undefined) throw new ProtocolError(`frame of kind ${number}`);
+  return kind;
 }
 
 /** Cuts a stream of bytes into frames. */
@@ -61,6 +117,17 @@ export class FrameReader {
   #at = 0;
   #later: Buffer[] = [];
   #laterBytes = 0;
+  #count = 0;
+
+  /** How many frames have come out. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes that are held, because they are no whole frame. */
+  get heldBytes(): number {
+    return this.#bytes.length - this.#at + this.#laterBytes;
+  }
 
   /** Takes in what came from the peer. */
   push(chunk: Buffer): void {
@@ -74,19 +141,20 @@ export class FrameReader {
   }
 
   /**
-   * The next frame, undefined if it has not come in whole.
+   * The next frame, undefined if it has not come in whole. Before a peer `isOpen` it may say hello, or
+   * that it refuses, and no more.
    *
    * @throws ProtocolError as soon as a header says what no frame may have.
    */
-  next(): Frame | undefined {
+  next(isOpen: boolean): Frame | undefined {
     if (!this.#has(HEADER_BYTES)) return undefined;
-    const bytes = this.#bytes;
-    const start = this.#at;
-    const kind = KIND_NAMES.get(bytes[start + LENGTH_BYTES]!);
-    if (kind === undefined) throw new ProtocolError(`frame of kind ${bytes[start + LENGTH_BYTES]}`);
-    const length = LENGTH_BYTES + bytes.readUInt32LE(start);
+    const kind = kindAt(this.#bytes, this.#at);
+    const length = LENGTH_BYTES + this.#bytes.readUInt32LE(this.#at);
     if (length < HEADER_BYTES || length > HEADER_BYTES + BODY_BYTES_MAX[kind]) {
       throw new ProtocolError(`${kind} frame of ${length} bytes`);
+    }
+    if (!isOpen && kind !== 'hello' && kind !== 'refusal' && kind !== 'beat') {
+      throw new ProtocolError(`${kind} frame before its hello`);
     }
     if (!this.#has(length)) return undefined;
     const id = this.#bytes.readUInt32LE(this.#at + LENGTH_BYTES + 1);
@@ -98,6 +166,7 @@ export class FrameReader {
       end: this.#at + length,
     };
     this.#at += length;
+    this.#count++;
     return frame;
   }
 
@@ -119,8 +188,8 @@ export class FrameReader {
  * {@link FrameWriter.take} gave out can wait in a socket.
  */
 export class FrameWriter {
-  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  #view = new DataView(this.#chunk.buffer);
+  #chunk: Buffer;
+  #view: DataView;
   /** Finished frames start here … */
   #start = 0;
   /** … the frame being built here … */
@@ -128,6 +197,12 @@ export class FrameWriter {
   /** … and the next byte goes here. */
   #at = 0;
   #full: Buffer[] = [];
+
+  /** With `bodyBytes` it is made to hold one frame of such a body. */
+  constructor(bodyBytes = CHUNK_BYTES - HEADER_BYTES) {
+    this.#chunk = Buffer.allocUnsafeSlow(HEADER_BYTES + bodyBytes);
+    this.#view = new DataView(this.#chunk.buffer);
+  }
 
   /** Starts a frame; `bodyBytesMax` is at least what will be written to its body. */
   begin(kind: FrameKind, id: number, bodyBytesMax: number): void {

@@ -4,13 +4,13 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import {
   KEY_BYTES_MAX,
   PEER_REQUESTS_MAX,
-  PEER_UNSENT_BYTES_MAX,
+  REQUEST_BEATS_LONGEST,
   REQUEST_BEATS_MAX,
 } from '../base/limits.ts';
-import type { Cancel, Timers } from '../base/timers.ts';
+import type { Cancel } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
-import { Channel, type ChannelUser } from './channel.ts';
+import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { FENCE_BYTES, writeFence, type Fence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
@@ -35,10 +35,9 @@ export type Status =
   | { readonly kind: 'closed' };
 
 /** What links are made with. */
-export interface LinkOptions {
+export interface LinkOptions extends ChannelOptions {
   readonly host: PeerHost;
   readonly transport: Transport;
-  readonly timers: Timers;
 }
 
 interface Waiting {
@@ -46,6 +45,7 @@ interface Waiting {
   readonly answer: (frame: Frame, peer: NodeRef) => void;
   /** Takes the failure where there is none. */
   readonly fail: (reason: string) => void;
+  /** When it was sent, or last seen to get on. */
   readonly beat: number;
 }
 
@@ -59,10 +59,12 @@ export class Link {
   #dialling: Cancel | Channel | undefined;
   #stopRedial: Cancel | undefined;
   #attempt = 0;
-  /** By number, and so in the order in which they were sent. */
+  /** By number, in the order in which they were sent or last seen to get on. */
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #beat = 0;
+  /** When an answer, or a part of one, last came. */
+  #progressBeat = 0;
 
   constructor(address: string, options: LinkOptions) {
     this.address = address;
@@ -102,7 +104,8 @@ export class Link {
 
   /** Has the peer serve a request. */
   serve(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
-    const channel = this.#usable();
+    const bytes = FENCE_BYTES + requestBytesMax(request);
+    const channel = this.#usable(bytes);
     if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
       const id = this.#expect({
@@ -110,7 +113,7 @@ export class Link {
         fail: (reason) => resolve(lost(request.action, this.address, reason)),
         beat: this.#beat,
       });
-      const to = channel.beginFrame('request', id, FENCE_BYTES + requestBytesMax(request));
+      const to = channel.beginFrame('request', id, bytes);
       writeFence(to, fence);
       writeRequest(to, request);
       channel.endFrame();
@@ -119,7 +122,7 @@ export class Link {
 
   /** Has the peer list some of its keys. */
   list(query: PageQuery, fence: Fence): Promise<KeyPage | NotMine | Failure> {
-    const channel = this.#usable();
+    const channel = this.#usable(0);
     if ('status' in channel) return Promise.resolve(channel);
     return new Promise((resolve) => {
       const id = this.#expect({
@@ -134,8 +137,8 @@ export class Link {
     });
   }
 
-  /** The channel, or why no request can go over it now. */
-  #usable(): Channel | Failure {
+  /** The channel, or why no request of so many bytes can go over it now. */
+  #usable(bytes: number): Channel | Failure {
     const status = this.#status;
     if (status.kind !== 'up') {
       return unavailable(
@@ -144,7 +147,7 @@ export class Link {
       );
     }
     const { channel } = status;
-    if (this.#waiting.size >= PEER_REQUESTS_MAX || channel.unsentBytes >= PEER_UNSENT_BYTES_MAX) {
+    if (this.#waiting.size >= PEER_REQUESTS_MAX || !channel.hasRoom(bytes)) {
       return failure('OVERLOADED', `too many requests wait for the owner ${this.address}`);
     }
     return channel;
@@ -164,11 +167,11 @@ export class Link {
   #greet(pipe: Pipe): void {
     const user: ChannelUser = {
       onFrame: (frame) => this.#onFrame(frame),
+      onProgress: (id) => this.#onProgress(id),
       onBeat: () => this.#onBeat(),
       onClose: (reason) => this.#onDown(reason),
     };
-    // Answers are always read: if both sides waited for the other to read, both would for ever.
-    const channel = new Channel(pipe, user, this.#options.timers, Infinity);
+    const channel = new Channel(pipe, user, this.#options, false);
     this.#dialling = channel;
     channel.sendText('hello', 0, JSON.stringify(this.#host.hello()));
   }
@@ -186,8 +189,11 @@ export class Link {
       case 'listReply':
         return this.#onAnswer(frame);
       case 'beat':
+      case 'part':
       case 'request':
       case 'listRequest':
+      case 'record':
+      case 'applied':
         throw new ProtocolError(`${frame.kind} frame to the side that dialled`);
     }
   }
@@ -219,6 +225,12 @@ export class Link {
     // An answer after its deadline: its request has failed already.
     if (waiting === undefined || this.#status.kind !== 'up') return;
     const { id, address: addr } = this.#status.peer;
+    this.#progressBeat = this.#beat;
+    if (frame.isDropped === true) {
+      this.#waiting.delete(frame.id);
+      waiting.fail('there is no room for its answer');
+      return;
+    }
     // In this order: if the answer makes no sense, the channel closes and the request fails.
     waiting.answer(frame, { id, addr });
     this.#waiting.delete(frame.id);
@@ -229,11 +241,21 @@ export class Link {
     else if (this.#dialling instanceof Channel) this.#dialling.close(reason);
   }
 
+  /** What gets on is not given up. */
+  #onProgress(id: number): void {
+    this.#progressBeat = this.#beat;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined || waiting.beat === this.#beat) return;
+    this.#waiting.delete(id);
+    this.#waiting.set(id, { ...waiting, beat: this.#beat });
+  }
+
   /** Gives up the requests that have waited too long; they stand in the order of their deadlines. */
   #onBeat(): void {
     this.#beat++;
     for (const [id, { fail, beat }] of this.#waiting) {
-      if (this.#beat - beat < REQUEST_BEATS_MAX) break;
+      const isStuck = this.#beat - Math.max(beat, this.#progressBeat) >= REQUEST_BEATS_MAX;
+      if (!isStuck && this.#beat - beat < REQUEST_BEATS_LONGEST) break;
       this.#waiting.delete(id);
       fail('it does not answer');
     }

@@ -1,8 +1,15 @@
 /** The peers of a node: its links to them, and the sessions of those that have dialled it. */
 
+import { Budget } from '../base/budget.ts';
+import {
+  PEER_INCOMING_BYTES_MAX,
+  PEER_OUTGOING_BYTES_MAX,
+  SESSIONS_PER_PEER_MAX,
+  STRANGERS_BYTES_MAX,
+} from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
 import type { PeerHost } from './host.ts';
-import { Link } from './link.ts';
+import { Link, type LinkOptions } from './link.ts';
 import type { NodeState } from './messages.ts';
 import { Session } from './session.ts';
 import type { Guest, NoPipe, Transport } from './transport.ts';
@@ -16,12 +23,17 @@ export interface PeersOptions {
 }
 
 export class Peers {
-  readonly #options: PeersOptions;
+  readonly #options: LinkOptions;
   readonly #links = new Map<string, Link>();
   readonly #sessions = new Set<Session>();
 
   constructor(options: PeersOptions) {
-    this.#options = options;
+    this.#options = {
+      ...options,
+      incoming: new Budget(PEER_INCOMING_BYTES_MAX),
+      outgoing: new Budget(PEER_OUTGOING_BYTES_MAX),
+      strangers: new Budget(STRANGERS_BYTES_MAX),
+    };
   }
 
   /** Starts to serve those who dial this node. */
@@ -62,19 +74,29 @@ export class Peers {
   /** Closes all links and sessions; nobody gets in any more. */
   close(): void {
     this.#options.transport.close();
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions) session.close('this node is closing');
     for (const link of this.#links.values()) link.close();
   }
 
   #onGuest(guest: Guest | NoPipe): void {
-    const { host, timers } = this.#options;
+    const { host } = this.#options;
     if ('reason' in guest) {
       host.on({ kind: 'stranger', ...guest });
       return;
     }
     const { pipe, refusal } = guest;
-    const session = new Session(pipe, host, timers, () => this.#sessions.delete(session));
+    const session = new Session(pipe, {
+      ...this.#options,
+      onAdmitted: (admitted) => this.#onAdmitted(admitted),
+      onEnd: (ended) => this.#sessions.delete(ended),
+    });
     this.#sessions.add(session);
     if (refusal !== undefined) session.refuse(refusal);
+  }
+
+  /** A peer has a few sessions at most: it may have lost one that this side does not know to be lost. */
+  #onAdmitted({ peer }: Session): void {
+    const same = [...this.#sessions].filter((session) => session.peer?.address === peer!.address);
+    if (same.length > SESSIONS_PER_PEER_MAX) same[0]!.close('it has opened too many others since');
   }
 }

@@ -1,12 +1,11 @@
 /** The peer port: what peers ask of this node, over the channels that they have opened. */
 
 import { failure, isFailure } from '../base/errors.ts';
-import { PEER_LISTINGS_MAX, PEER_UNREAD_BYTES_MAX } from '../base/limits.ts';
+import { PEER_LISTINGS_MAX } from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
-import type { Timers } from '../base/timers.ts';
 import type { Lister } from '../record/lister.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
-import { Channel, type ChannelUser } from './channel.ts';
+import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { readFence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
@@ -16,29 +15,43 @@ import { collectPage, pageBytesMax, readPageQuery, writePage } from './page.ts';
 import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
 
+const NO_ROOM = failure('OVERLOADED', 'too many large requests are under way between the members');
+
+export interface SessionOptions extends ChannelOptions {
+  readonly host: PeerHost;
+  /** The session is that of a peer now. */
+  readonly onAdmitted: (session: Session) => void;
+  readonly onEnd: (session: Session) => void;
+}
+
 /** One channel that was opened to the peer port. */
 export class Session implements ChannelUser {
   readonly #channel: Channel;
+  readonly #options: SessionOptions;
   readonly #host: PeerHost;
-  readonly #onEnd: () => void;
   readonly #remote: string;
   #peer: Hello | undefined;
   #listings = 0;
   #isOver = false;
 
-  constructor(pipe: Pipe, host: PeerHost, timers: Timers, onEnd: () => void) {
+  constructor(pipe: Pipe, options: SessionOptions) {
     this.#remote = pipe.remote;
-    this.#host = host;
-    this.#onEnd = onEnd;
-    this.#channel = new Channel(pipe, this, timers, PEER_UNREAD_BYTES_MAX);
+    this.#options = options;
+    this.#host = options.host;
+    this.#channel = new Channel(pipe, this, options, true);
+  }
+
+  /** Who is at the other end; undefined before it has said so. */
+  get peer(): Hello | undefined {
+    return this.#peer;
   }
 
   refuse(reason: string): void {
     this.#channel.refuse(reason);
   }
 
-  close(): void {
-    this.#channel.close('this node is closing');
+  close(reason: string): void {
+    this.#channel.close(reason);
   }
 
   onFrame(frame: Frame): void {
@@ -54,9 +67,12 @@ export class Session implements ChannelUser {
       case 'listRequest':
         return this.#list(frame);
       case 'beat':
+      case 'part':
       case 'reply':
       case 'listReply':
       case 'notMine':
+      case 'record':
+      case 'applied':
         throw new ProtocolError(`${frame.kind} frame to the side that was dialled`);
     }
   }
@@ -65,7 +81,7 @@ export class Session implements ChannelUser {
 
   onClose(reason: string): void {
     this.#isOver = true;
-    this.#onEnd();
+    this.#options.onEnd(this);
     const peer = this.#peer;
     if (peer !== undefined) this.#host.on({ kind: 'left', peer, reason });
     else this.#host.on({ kind: 'stranger', remote: this.#remote, reason });
@@ -79,6 +95,7 @@ export class Session implements ChannelUser {
     this.#channel.sendText('hello', number, JSON.stringify(this.#host.hello()));
     if (refusal !== undefined) return this.#channel.refuse(refusal);
     this.#channel.open();
+    this.#options.onAdmitted(this);
   }
 
   #onState(text: string): void {
@@ -88,6 +105,7 @@ export class Session implements ChannelUser {
 
   /** What is answered at once is: all requests that came together are then answered together. */
   #serve(frame: Frame): void {
+    if (frame.isDropped === true) return this.#sendReply(frame.id, NO_ROOM);
     const from = new FieldReader(frame);
     const fence = readFence(from);
     const request = readRequest(from);

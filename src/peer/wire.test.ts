@@ -85,7 +85,7 @@ function bodyOf(bytesMax: number, write: (to: FrameWriter) => void): ByteRange {
   expect(writer.end()).toBeLessThanOrEqual(9 + bytesMax);
   const reader = new FrameReader();
   for (const buffer of writer.take()) reader.push(buffer);
-  return reader.next()!;
+  return reader.next(true)!;
 }
 
 /** With values copied out, to be compared. */

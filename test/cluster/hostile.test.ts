@@ -44,8 +44,8 @@ const strangers: [string, Buffer, RegExp][] = [
     /request frame before its hello/,
   ],
   ['an empty hello', Buffer.concat([magic, header(5, 1)]), /a control message that is no JSON/],
-  ['nothing', Buffer.alloc(0), /it gives no sign of life|it said no hello/],
-  ['half a hello', Buffer.concat([magic, header(500, 1)]), /it gives no sign of life|no hello/],
+  ['nothing', Buffer.alloc(0), /it says nothing/],
+  ['half a hello', Buffer.concat([magic, header(500, 1)]), /it said no hello/],
 ];
 
 test.each(strangers)(
@@ -144,7 +144,7 @@ test('a member that reads no answers is held back, then cut off, and costs a bou
   fence.writeUInt32LE(1, 4);
   const load = Buffer.concat([fence, Buffer.from(`${head}\0${key!}\xff\xff`, 'latin1')]);
   for (let id = 0; id < 2000; id++) connection.send('request', id, load);
-  const reason = 'it does not read its answers';
+  const reason = 'it does not read what it is sent';
   await cluster.node(1).logged('a peer has left the peer port', { reason });
   connection.socket.resume();
   await closed;

@@ -28,7 +28,11 @@ export class FakeConnection {
       const magic = chunk.subarray(0, this.#magicBytesLeft);
       this.#magicBytesLeft -= magic.length;
       this.#reader.push(chunk.subarray(magic.length));
-      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
+      for (
+        let frame = this.#reader.next(true);
+        frame !== undefined;
+        frame = this.#reader.next(true)
+      ) {
         if (frame.kind === 'beat') continue;
         this.frames.push(frame);
         this.onFrame(frame);
