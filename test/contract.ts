@@ -372,6 +372,7 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
       ['PUT', '/v1/keys/a/index', 'GET, HEAD, POST, OPTIONS'],
       ['DELETE', '/v1/keys/a/item', 'GET, HEAD, POST, OPTIONS'],
       ['PUT', '/v1/nodes', 'GET, HEAD, OPTIONS'],
+      ['GET', '/v1/batch', 'POST, OPTIONS'],
     ])('%s %s is 405 and allows %s', async (method, target, allow) => {
       const answer = await send(method, target);
       expectProblem(answer, 405, 'METHOD_NOT_ALLOWED');
@@ -571,6 +572,71 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
       expect(end.data).toBe(acknowledged);
       expect(end.meta.index).toBe(acknowledged + 1);
     });
+
+    // Batches.
+
+    const batch = (operations: object[], query = '') =>
+      post(`/v1/batch${query}`, JSON.stringify(operations));
+
+    test('a batch does its operations in order, whoever owns the keys', async () => {
+      const keys = Array.from({ length: 300 }, (_, n) => `batch:${n}`);
+      const stored = await batch(keys.map((key, n) => ({ store: key, data: { n } })));
+      expect(stored.json).toMatchObject({ failed: 0, results: keys.map(() => ({ status: 200 })) });
+      const [first] = (stored.json as { results: { etag: string }[] }).results;
+      expect((await get(url, 'batch:0')).headers.etag).toBe(`"${first?.etag}"`);
+      const loaded = await batch(keys.map((load) => ({ load })));
+      expect(loaded.json).toMatchObject({
+        results: keys.map((_, n) => ({ status: 200, data: { n } })),
+        failed: 0,
+      });
+      const deleted = await batch(keys.flatMap((key) => [{ delete: key }, { load: key }]));
+      expect(deleted.json).toMatchObject({
+        results: keys.flatMap(() => [{ status: 200 }, { status: 404, code: 'KEY_NOT_FOUND' }]),
+        failed: 0,
+      });
+    });
+
+    test('in a batch a value comes back byte for byte, and with meta as elsewhere', async () => {
+      const value = '{ "a":\t1.0, "a": 12345678901234567890 }';
+      await post('/v1/batch', `[{"store":"exact batch","data": ${value} ,"expire_time":"90s"}]`);
+      expect(dataOf(await get(url, 'exact batch'))).toBe(value);
+      const loaded = await batch([{ load: 'exact batch' }], '?meta=true');
+      expect(loaded.text).toContain(`"data":${value}}`);
+      const { meta, node } = expectRecord(
+        await put(url, 'exact batch', '1', { expireTime: '90s' }),
+      );
+      expect(loaded.json).toMatchObject({
+        results: [{ meta: { expire_time: '1m30s', created_at: meta.created_at }, node }],
+      });
+    });
+
+    test('in a batch one operation that fails is told, and the others are done', async () => {
+      const answer = await batch([
+        { store: 'neighbour', data: 1, if_match: '*' },
+        { store: 'neighbour', data: 2, if_none_match: '*' },
+        { store: 'neighbour', data: 3, expire_time: 'soon' },
+        { delete: 'no neighbour' },
+        { load: 'neighbour' },
+      ]);
+      expect(answer.json).toMatchObject({
+        results: [
+          { status: 412, code: 'PRECONDITION_FAILED' },
+          { status: 200 },
+          { status: 400, code: 'INVALID_EXPIRE_TIME' },
+          { status: 404, code: 'KEY_NOT_FOUND' },
+          { status: 200, data: 2 },
+        ],
+        failed: 2,
+      });
+      await batch([{ delete: 'neighbour' }]);
+    });
+
+    test.each(['{}', '[{"load":"a"}', '[{"load":"a"},7]', '[{"load":"a","x":1}]'])(
+      'the batch %s is 400',
+      async (body) => {
+        expectProblem(await post('/v1/batch', body), 400, 'MALFORMED_BODY');
+      },
+    );
 
     // HEAD (RFC 9110 §9.3.2).
 

@@ -5,7 +5,7 @@ import { failureTitle, httpStatus, retryAfterSeconds, type Failure } from '../ba
 import { PROBLEM_DETAIL_CHARS_MAX } from '../base/limits.ts';
 import { formatTimestamp } from '../base/timestamp.ts';
 import type { Exchange, Piece } from '../http/exchange.ts';
-import type { Reply, Served } from '../record/reply.ts';
+import type { Meta, NodeRef, Reply, Served } from '../record/reply.ts';
 import type { Action, Request } from '../record/request.ts';
 import { entityTag } from './condition.ts';
 
@@ -32,19 +32,30 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
 
 /** The answer's JSON text: one character a byte, whatever the bytes mean, or bytes. */
 function renderRecord(action: Action, { meta, node, value }: Served): Piece | Piece[] {
-  const expireTime = formatDuration(meta.ttlNs).replace('\u00b5', '\u00c2\u00b5');
-  const head =
-    `{"action":"${action}","meta":{"index":${meta.index},"expire_time":"${expireTime}",` +
-    `"accessed_at":"${formatTimestamp(meta.accessedAt)}",` +
-    `"created_at":"${formatTimestamp(meta.createdAt)}",` +
-    `"updated_at":"${formatTimestamp(meta.updatedAt)}"}`;
-  const tail = `,"node":{"id":"${node.id}","addr":"${node.addr}"}}\n`;
+  const head = `{"action":"${action}","meta":${renderMeta(meta)}`;
+  const tail = `,"node":${renderNode(node)}}\n`;
   if (value === undefined) return head + tail;
   const { bytes, start, end } = value;
   if (end - start <= STRING_VALUE_BYTES_MAX) {
     return `${head},"data":${bytes.toString('latin1', start, end)}${tail}`;
   }
   return [`${head},"data":`, bytes.subarray(start, end), tail];
+}
+
+/** Meta as JSON text, one character a byte. */
+export function renderMeta(meta: Meta): string {
+  const expireTime = formatDuration(meta.ttlNs).replace('\u00b5', '\u00c2\u00b5');
+  return (
+    `{"index":${meta.index},"expire_time":"${expireTime}",` +
+    `"accessed_at":"${formatTimestamp(meta.accessedAt)}",` +
+    `"created_at":"${formatTimestamp(meta.createdAt)}",` +
+    `"updated_at":"${formatTimestamp(meta.updatedAt)}"}`
+  );
+}
+
+/** A node as JSON text. */
+export function renderNode({ id, addr }: NodeRef): string {
+  return `{"id":"${id}","addr":"${addr}"}`;
 }
 
 /** Sends any document as JSON. */

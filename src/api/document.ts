@@ -65,21 +65,20 @@ export const STORE_DOCUMENT: DocumentForm<StoreDocument> = {
   read(body, [data, expireTime]) {
     if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
     const ttlNs = expireTime === undefined ? 0n : parseTtl(decode(body, expireTime));
-    if (ttlNs === undefined) {
-      const form = 'a string such as "1m30s", not negative';
-      const detail = `expire_time is ${form}; its units are h, m, s, ms, us, ns`;
-      return failure('INVALID_EXPIRE_TIME', detail);
-    }
+    if (typeof ttlNs !== 'bigint') return ttlNs;
     return { value: { bytes: body, start: data.start, end: data.end }, ttlNs };
   },
 };
 
-/** Nanoseconds from what `expire_time` says; undefined if that is no time to live. */
-function parseTtl(expireTime: unknown): bigint | undefined {
+/** Nanoseconds from what `expire_time` says. */
+export function parseTtl(expireTime: unknown): bigint | Failure {
   const ns = typeof expireTime === 'string' ? parseDuration(expireTime) : undefined;
-  if (ns === undefined || ns < 0n) return undefined;
   // What is positive and rounds to nothing must not become a record that stays.
-  return ns === 0n && /[1-9]/.test(expireTime as string) ? undefined : ns;
+  const isLost = ns === 0n && /[1-9]/.test(expireTime as string);
+  if (ns !== undefined && ns >= 0n && !isLost) return ns;
+  const form = 'a string such as "1m30s", not negative';
+  const detail = `expire_time is ${form}; its units are h, m, s, ms, us, ns`;
+  return failure('INVALID_EXPIRE_TIME', detail);
 }
 
 /** `{"index": 2}`. */

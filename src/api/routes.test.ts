@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { matchTarget } from './routes.ts';
-import { keyOf } from './serve.ts';
+import { keyOf } from './key.ts';
 
 /** The path of the route that a target leads to, its key as written, and its query. */
 function leadsTo(target: string): string[] | undefined {

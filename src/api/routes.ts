@@ -1,5 +1,6 @@
 /** The routes of the HTTP API: a row each, and which of them a request target names. */
 
+import { serveBatch } from './batch.ts';
 import { listKeys } from './keys.ts';
 import { showNodes } from './nodes.ts';
 import { loadElement, loadItem } from './part.ts';
@@ -37,6 +38,7 @@ export const ROWS: readonly Row[] = [
       POST: { right: 'read', handle: loadItem },
     },
   },
+  { path: '/v1/batch', methods: { POST: { right: 'read', handle: serveBatch } } },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
 ];
 

@@ -1,12 +1,12 @@
 /** The way of a request on one record: from the visit through the engine to its answer. */
 
-import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { keyFromPath, type Key } from '../base/key.ts';
-import { KEY_BYTES_MAX } from '../base/limits.ts';
+import { isFailure, type Failure } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Request } from '../record/request.ts';
 import { sendFailure, sendReply } from './answer.ts';
 import { readDocument, type DocumentForm } from './document.ts';
+import { keyOf } from './key.ts';
 import type { Handler, Visit } from './visit.ts';
 
 /** A request, or, where the body is needed to know it, how to read it from the body. */
@@ -60,13 +60,4 @@ function serve({ exchange, options }: Visit, request: Request | Failure): void |
   const reply = options.engine.serve(request);
   if (!(reply instanceof Promise)) return sendReply(exchange, request, reply);
   return reply.then((later) => sendReply(exchange, request, later));
-}
-
-/** The key that a path segment names. */
-export function keyOf(segment: string): Key | Failure {
-  const key = keyFromPath(segment);
-  if (key === undefined) return failure('INVALID_KEY', 'the key is not percent-encoded UTF-8');
-  if (key.length > 0 && key.length <= KEY_BYTES_MAX) return key;
-  const found = key.length === 0 ? 'none' : `${key.length}`;
-  return failure('INVALID_KEY', `a key has 1 to ${KEY_BYTES_MAX} bytes, this one has ${found}`);
 }

@@ -27,6 +27,8 @@ const FAILURES = {
   PRECONDITION_FAILED: { status: 412, title: 'The condition does not hold' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
   VALUE_TOO_LARGE: { status: 413, title: 'The value is too large' },
+  TOO_MANY_OPERATIONS: { status: 413, title: 'The batch has too many operations' },
+  ANSWER_TOO_LARGE: { status: 413, title: 'The answer to the batch has no room left' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Only application/json is understood' },
   EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request line and headers are too large' },

@@ -39,6 +39,18 @@ export const ITEM_CHARS_MAX = 16 * KIB;
 /** Characters of a problem's detail, which names what the client sent; the rest is cut off. */
 export const PROBLEM_DETAIL_CHARS_MAX = 16 * KIB;
 
+/** Characters of a tag in a batch: those that this system gives out are far shorter. */
+export const ENTITY_TAG_CHARS_MAX = 128;
+
+/** Operations in one batch. */
+export const BATCH_OPERATIONS_MAX = 10_000;
+
+/** Bytes of the answer to a batch; loads past it fail. */
+export const BATCH_ANSWER_BYTES_MAX = 64 * MIB;
+
+/** Operations of one batch that other members are serving at one time. */
+export const BATCH_UNDER_WAY_MAX = 1024;
+
 /** Open client connections; past it new ones are closed at once. */
 export const CONNECTIONS_MAX = 16_384;
 
