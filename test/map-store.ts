@@ -15,7 +15,7 @@ import {
   type Reply,
   type ByteRange,
 } from '../src/record/reply.ts';
-import type { Request, StoreRequest } from '../src/record/request.ts';
+import { isEdit, type Request, type StoreRequest } from '../src/record/request.ts';
 
 interface MapRecord {
   meta: Meta;
@@ -43,6 +43,9 @@ export class MapStore implements Lister {
     }
     if (broken !== undefined && (record !== undefined || request.action !== 'load')) {
       return preconditionFailed(request, record?.meta);
+    }
+    if (isEdit(request) || request.action === 'expire') {
+      return failure('INTERNAL_ERROR', 'this is not served yet');
     }
     if (request.action === 'store') return this.#store(request, record, now);
     if (request.action === 'delete') {

@@ -60,7 +60,7 @@ function operate(): number {
   const key = keys.key(Math.floor(random() * keyCount));
   const choice = random() * 10;
   if (choice >= 7) {
-    store.serve({ action: choice < 8 ? 'delete' : 'load', key });
+    store.serve(choice < 8 ? { action: 'delete', key } : { action: 'load', key });
     return 0;
   }
   const seconds = choice < 3 ? 1 + Math.floor(random() * 60) : 0;

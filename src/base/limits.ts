@@ -33,6 +33,12 @@ export const HEADER_BYTES_MAX = 32 * KIB;
 /** Entity tags in one `If-Match` or `If-None-Match`. */
 export const ENTITY_TAGS_MAX = 64;
 
+/** A JSON pointer, in characters. */
+export const POINTER_CHARS_MAX = 4 * KIB;
+
+/** Digits and signs of a number that is counted with, and of what an increment gives. */
+export const NUMBER_CHARS_MAX = 1024;
+
 /** Characters of an item's name. */
 export const ITEM_CHARS_MAX = 16 * KIB;
 

@@ -45,7 +45,71 @@ const metas: fc.Arbitrary<Meta> = fc.record({
   createdAt: times,
   updatedAt: times,
 });
+const pointers = fc
+  .array(fc.string({ unit: 'grapheme' }), { maxLength: 5 })
+  .map((names) => names.map((name) => `/${name.replaceAll(/[~/]/g, '')}`).join(''));
+const optionalTtls = fc.option(ttls, { nil: undefined });
+const numbers = fc.oneof(fc.bigInt().map(String), fc.constantFrom('0', '-0.50', '1e3'));
+const optionalNumbers = fc.option(numbers, { nil: undefined });
+const edits: fc.Arbitrary<Request> = fc.oneof(
+  fc.record({
+    action: fc.constant('load' as const),
+    key: keys,
+    condition: conditions,
+    pointer: pointers,
+  }),
+  fc.record({
+    action: fc.constant('store' as const),
+    key: keys,
+    condition: conditions,
+    pointer: pointers,
+    ttlNs: optionalTtls,
+    value: slices,
+  }),
+  fc.record({
+    action: fc.constant('delete' as const),
+    key: keys,
+    condition: conditions,
+    pointer: pointers,
+  }),
+  fc.record({
+    action: fc.constant('patch' as const),
+    key: keys,
+    condition: conditions,
+    ttlNs: optionalTtls,
+    format: fc.constantFrom('merge' as const, 'json' as const),
+    patch: slices,
+  }),
+  fc.record({
+    action: fc.constant('increment' as const),
+    key: keys,
+    condition: conditions,
+    ttlNs: optionalTtls,
+    expire: fc.constantFrom('created' as const, 'always' as const),
+    pointer: pointers,
+    by: numbers,
+    initial: numbers,
+    min: optionalNumbers,
+    max: optionalNumbers,
+  }),
+  fc.record({
+    action: fc.constant('append' as const),
+    key: keys,
+    condition: conditions,
+    ttlNs: optionalTtls,
+    pointer: pointers,
+    maxLength: fc.option(fc.integer({ min: 1 }), { nil: undefined }),
+    values: slices,
+  }),
+  fc.record({
+    action: fc.constant('expire' as const),
+    key: keys,
+    condition: conditions,
+    ttlNs: ttls,
+  }),
+);
 const requests: fc.Arbitrary<Request> = fc.oneof(
+  edits,
   fc.record({ action: fc.constant('load' as const), key: keys, condition: conditions }),
   fc.record({ action: fc.constant('delete' as const), key: keys, condition: conditions }),
   fc.record({
@@ -71,6 +135,12 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   }),
   fc.record({ status: fc.constant('unchanged' as const), node: fc.constant(node), meta: metas }),
   fc.record({
+    status: fc.constant('ok' as const),
+    node: fc.constant(node),
+    meta: metas,
+    value: fc.constant(undefined),
+  }),
+  fc.record({
     status: fc.constant('failed' as const),
     code: fc.constantFrom('KEY_NOT_FOUND' as const, 'PRECONDITION_FAILED' as const),
     detail: fc.string({ unit: 'grapheme' }),
@@ -88,10 +158,18 @@ function bodyOf(bytesMax: number, write: (to: FrameWriter) => void): ByteRange {
   return reader.next(true)!;
 }
 
+function copy({ bytes, start, end }: ByteRange): number[] {
+  return [...bytes.subarray(start, end)];
+}
+
 /** With values copied out, to be compared. */
 function plain(message: Request | Reply): unknown {
-  const slice = 'value' in message ? message.value : undefined;
-  return slice ? { ...message, value: [...slice.bytes.subarray(slice.start, slice.end)] } : message;
+  const copied = Object.entries(message).map(([name, field]) =>
+    typeof field === 'object' && field !== null && 'bytes' in field
+      ? [name, copy(field)]
+      : [name, field],
+  );
+  return Object.fromEntries(copied);
 }
 
 test('a request comes out as it went in', () => {

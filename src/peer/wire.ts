@@ -3,11 +3,22 @@
 import { failure, isFailureCode } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { ENTITY_TAGS_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
-import { NO_META, type KeptReply, type Meta, type NodeRef, type Reply } from '../record/reply.ts';
+import { isNumber } from '../record/decimal.ts';
+import { checkPointer } from '../record/pointer.ts';
+import {
+  NO_META,
+  type ByteRange,
+  type KeptReply,
+  type Meta,
+  type NodeRef,
+  type Reply,
+} from '../record/reply.ts';
 import {
   ACTIONS,
   type Action,
   type Condition,
+  type IncrementRequest,
+  type Pointer,
   type Request,
   type Versions,
 } from '../record/request.ts';
@@ -32,18 +43,47 @@ const TTL_NS_MAX = 2n ** 63n - 1n;
 export function requestBytesMax(request: Request): number {
   const bytes = REQUEST_BYTES_MAX + request.key.length;
   switch (request.action) {
-    case 'store': {
-      const { start, end } = request.value;
-      return bytes + conditionBytesMax(request.condition) + end - start;
-    }
     case 'index':
       return bytes;
     case 'item':
       return bytes + 3 * request.item.length;
+    case 'expire':
+      return bytes + conditionBytesMax(request.condition);
     case 'load':
     case 'delete':
-      return bytes + conditionBytesMax(request.condition);
+      return bytes + conditionBytesMax(request.condition) + textBytesMax(request.pointer);
+    case 'store':
+      return (
+        bytes +
+        conditionBytesMax(request.condition) +
+        textBytesMax(request.pointer) +
+        lengthOf(request.value)
+      );
+    case 'patch':
+      return bytes + conditionBytesMax(request.condition) + lengthOf(request.patch);
+    case 'increment': {
+      const { pointer, by, initial, min, max } = request;
+      return [pointer, by, initial, min, max].reduce(
+        (sum, text) => sum + textBytesMax(text),
+        bytes + conditionBytesMax(request.condition),
+      );
+    }
+    case 'append':
+      return (
+        bytes +
+        conditionBytesMax(request.condition) +
+        textBytesMax(request.pointer) +
+        lengthOf(request.values)
+      );
   }
+}
+
+function lengthOf({ start, end }: ByteRange): number {
+  return end - start;
+}
+
+function textBytesMax(text: string | undefined): number {
+  return 2 + 3 * (text?.length ?? 0);
 }
 
 function conditionBytesMax(condition: Condition | undefined): number {
@@ -65,38 +105,139 @@ export function writeRequest(to: FrameWriter, request: Request): void {
       return to.f64(request.index);
     case 'item':
       return to.utf8(request.item);
-    case 'store':
-      writeCondition(to, request.condition);
-      to.u64(request.ttlNs);
-      return to.copy(request.value);
     case 'load':
     case 'delete':
-      return writeCondition(to, request.condition);
+      writeCondition(to, request.condition);
+      return writeText(to, request.pointer);
+    case 'store':
+      writeCondition(to, request.condition);
+      writeText(to, request.pointer);
+      writeOptionalTtl(to, request.ttlNs);
+      return to.copy(request.value);
+    case 'patch':
+      writeCondition(to, request.condition);
+      writeOptionalTtl(to, request.ttlNs);
+      to.u8(request.format === 'merge' ? 0 : 1);
+      return to.copy(request.patch);
+    case 'increment':
+      writeCondition(to, request.condition);
+      writeOptionalTtl(to, request.ttlNs);
+      to.u8(request.expire === 'created' ? 0 : 1);
+      for (const field of INCREMENT_TEXTS) writeText(to, request[field]);
+      return;
+    case 'append':
+      writeCondition(to, request.condition);
+      writeOptionalTtl(to, request.ttlNs);
+      writeText(to, request.pointer);
+      to.f64(request.maxLength ?? 0);
+      return to.copy(request.values);
+    case 'expire':
+      writeCondition(to, request.condition);
+      return to.u64(request.ttlNs);
   }
 }
+
+const INCREMENT_TEXTS = ['pointer', 'by', 'initial', 'min', 'max'] as const;
 
 /** Reads what {@link writeRequest} wrote; a value stays where it is. */
 export function readRequest(from: FieldReader): Request {
   const action = ACTION_BY_CODE.get(from.u8());
   const key = readKey(from);
   switch (action) {
-    case 'load':
-    case 'delete':
-      return { action, key, condition: readCondition(from) };
-    case 'store': {
-      const condition = readCondition(from);
-      const ttlNs = readTtl(from);
-      const { left } = from;
-      if (left === 0 || left > VALUE_BYTES_MAX) throw new ProtocolError(`value of ${left} bytes`);
-      return { action, key, condition, ttlNs, value: from.range(left) };
-    }
     case 'index':
       return { action, key, index: from.whole() };
     case 'item':
       return { action, key, item: from.utf8(from.left) };
+    case 'load':
+      return { action, key, condition: readCondition(from), pointer: readPointer(from) };
+    case 'delete':
+      return { action, key, condition: readCondition(from), pointer: readPointer(from) };
+    case 'store': {
+      const condition = readCondition(from);
+      const pointer = readPointer(from);
+      const ttlNs = readOptionalTtl(from);
+      const value = readJson(from);
+      if (pointer !== undefined) return { action, key, condition, pointer, ttlNs, value };
+      if (ttlNs === undefined) throw new ProtocolError('a store without a time to live');
+      return { action, key, condition, ttlNs, value };
+    }
+    case 'patch': {
+      const condition = readCondition(from);
+      const ttlNs = readOptionalTtl(from);
+      const format = from.u8() === 0 ? 'merge' : 'json';
+      return { action, key, condition, ttlNs, format, patch: readJson(from) };
+    }
+    case 'increment':
+      return readIncrement(from, key);
+    case 'append': {
+      const condition = readCondition(from);
+      const ttlNs = readOptionalTtl(from);
+      const pointer = readPointer(from) ?? '';
+      const maxLength = from.whole() || undefined;
+      return { action, key, condition, ttlNs, pointer, maxLength, values: readJson(from) };
+    }
+    case 'expire':
+      return { action, key, condition: readCondition(from), ttlNs: readTtl(from) };
     case undefined:
       throw new ProtocolError('a request with an unknown action');
   }
+}
+
+function readIncrement(from: FieldReader, key: Key): IncrementRequest {
+  const condition = readCondition(from);
+  const ttlNs = readOptionalTtl(from);
+  const expire = from.u8() === 0 ? 'created' : 'always';
+  const pointer = readPointer(from) ?? '';
+  const by = readNumber(from);
+  const initial = readNumber(from);
+  const min = readNumber(from);
+  const max = readNumber(from);
+  if (by === undefined || initial === undefined) throw new ProtocolError('an increment by nothing');
+  return { action: 'increment', key, condition, ttlNs, expire, pointer, by, initial, min, max };
+}
+
+/** The JSON text that is left. */
+function readJson(from: FieldReader): ByteRange {
+  const { left } = from;
+  if (left === 0 || left > VALUE_BYTES_MAX) throw new ProtocolError(`value of ${left} bytes`);
+  return from.range(left);
+}
+
+/** A length that says that there is no text. */
+const NO_TEXT = 0xffff;
+
+function writeText(to: FrameWriter, text: string | undefined): void {
+  if (text === undefined) return to.u16(NO_TEXT);
+  to.u16(Buffer.byteLength(text));
+  to.utf8(text);
+}
+
+function readText(from: FieldReader): string | undefined {
+  const length = from.u16();
+  return length === NO_TEXT ? undefined : from.utf8(length);
+}
+
+function readPointer(from: FieldReader): Pointer | undefined {
+  const text = readText(from);
+  if (text === undefined) return undefined;
+  const pointer = checkPointer(text);
+  if (typeof pointer === 'string') return pointer;
+  throw new ProtocolError(pointer.detail);
+}
+
+function readNumber(from: FieldReader): string | undefined {
+  const text = readText(from);
+  if (text === undefined || isNumber(text)) return text;
+  throw new ProtocolError('a number that is none');
+}
+
+function writeOptionalTtl(to: FrameWriter, ttlNs: bigint | undefined): void {
+  to.u8(ttlNs === undefined ? 0 : 1);
+  if (ttlNs !== undefined) to.u64(ttlNs);
+}
+
+function readOptionalTtl(from: FieldReader): bigint | undefined {
+  return from.u8() === 0 ? undefined : readTtl(from);
 }
 
 /** Reads a key with its length. */
@@ -156,7 +297,7 @@ export function replyBytesMax(reply: Reply): number {
 
 const META_BYTES = 40;
 
-const STATUSES = { deleted: 0, ok: 1, unchanged: 2, failed: 3 } as const;
+const STATUSES = { deleted: 0, ok: 1, unchanged: 2, failed: 3, changed: 4 } as const;
 
 /** Writes a reply, at once: its value may not be there later. The node is not in it. */
 export function writeReply(to: FrameWriter, reply: Reply): void {
@@ -170,7 +311,11 @@ export function writeReply(to: FrameWriter, reply: Reply): void {
       to.u8(STATUSES.unchanged);
       return writeMeta(to, reply.meta);
     case 'ok':
-      if (reply.value === undefined) return to.u8(STATUSES.deleted);
+      if (reply.value === undefined) {
+        if (reply.meta === NO_META) return to.u8(STATUSES.deleted);
+        to.u8(STATUSES.changed);
+        return writeMeta(to, reply.meta);
+      }
       to.u8(STATUSES.ok);
       writeMeta(to, reply.meta);
       return to.copy(reply.value);
@@ -186,6 +331,8 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
     }
     case STATUSES.deleted:
       return { status: 'ok', node, meta: NO_META, value: undefined };
+    case STATUSES.changed:
+      return { status: 'ok', node, meta: readMeta(from), value: undefined };
     case STATUSES.unchanged:
       return { status: 'unchanged', node, meta: readMeta(from) };
     case STATUSES.failed: {

@@ -36,7 +36,7 @@ export interface NodeRef {
   readonly addr: string;
 }
 
-/** The request was served; `value` is there for all but a delete. */
+/** The request was served; `value` is there for all but those that remove something, and `expire`. */
 export interface Served<Value extends ByteRange = ByteRange> {
   readonly status: 'ok';
   readonly node: NodeRef;

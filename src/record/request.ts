@@ -13,6 +13,10 @@ export const ACTIONS = {
   delete: { code: 3, writes: true },
   index: { code: 4, writes: false },
   item: { code: 5, writes: false },
+  patch: { code: 6, writes: true },
+  increment: { code: 7, writes: true },
+  append: { code: 8, writes: true },
+  expire: { code: 9, writes: true },
 } as const satisfies Record<string, ActionFacts>;
 
 interface ActionFacts {
@@ -38,21 +42,44 @@ interface Target<A extends Action> {
   readonly key: Key;
 }
 
-/** Asks for the value of a key. `condition.ifNoneMatch` makes the answer `unchanged` when it matches. */
-interface LoadRequest extends Target<'load'> {
+/** What requests have that may depend on the record as it is. */
+interface Conditional<A extends Action> extends Target<A> {
   readonly condition?: Condition | undefined;
+}
+
+/** A place inside a value, a JSON pointer (RFC 6901) as `checkPointer` accepts it; '' is the whole. */
+export type Pointer = string;
+
+/**
+ * Asks for the value of a key, or for the part of it at `pointer`. `condition.ifNoneMatch` makes the
+ * answer `unchanged` when it matches.
+ */
+interface LoadRequest extends Conditional<'load'> {
+  readonly pointer?: Pointer | undefined;
 }
 
 /** Stores the JSON text `value` under a key, for `ttlNs` nanoseconds from now, 0 for good. */
-export interface StoreRequest extends Target<'store'> {
+export interface StoreRequest extends Conditional<'store'> {
   readonly value: ByteRange;
   readonly ttlNs: bigint;
-  readonly condition?: Condition | undefined;
+  readonly pointer?: undefined;
+}
+
+/** Puts the JSON text `value` at `pointer`; without `ttlNs` the record expires when it would have. */
+interface StorePartRequest extends Conditional<'store'> {
+  readonly value: ByteRange;
+  readonly ttlNs?: bigint | undefined;
+  readonly pointer: Pointer;
 }
 
 /** Removes a key; removing one that is not there succeeds too. */
-export interface DeleteRequest extends Target<'delete'> {
-  readonly condition?: Condition | undefined;
+export interface DeleteRequest extends Conditional<'delete'> {
+  readonly pointer?: undefined;
+}
+
+/** Removes the part of a value that is at `pointer`; the record stays, and expires when it would have. */
+interface DeletePartRequest extends Conditional<'delete'> {
+  readonly pointer: Pointer;
 }
 
 /** Asks for the element at position `index`, from 0, of a list. */
@@ -65,7 +92,68 @@ export interface ItemRequest extends Target<'item'> {
   readonly item: string;
 }
 
-/** A request that changes no value. */
+/** Changes a value by a patch, the JSON text of a merge patch (RFC 7396) or a JSON patch (RFC 6902). */
+interface PatchRequest extends Conditional<'patch'> {
+  readonly format: 'merge' | 'json';
+  readonly patch: ByteRange;
+  /** Counted from now, 0 for good; without it the record expires when it would have. */
+  readonly ttlNs?: bigint | undefined;
+}
+
+/** Adds `by` to the number at `pointer`, exactly; the numbers are JSON text. */
+export interface IncrementRequest extends Conditional<'increment'> {
+  readonly pointer: Pointer;
+  readonly by: string;
+  /** What it is added to where there is no number yet. */
+  readonly initial: string;
+  readonly min?: string | undefined;
+  readonly max?: string | undefined;
+  readonly ttlNs?: bigint | undefined;
+  /** Whether `ttlNs` is for a record that this makes, or for any. */
+  readonly expire: 'created' | 'always';
+}
+
+/** Adds the elements of the list `values`, JSON text, to the end of the list at `pointer`. */
+interface AppendRequest extends Conditional<'append'> {
+  readonly pointer: Pointer;
+  readonly values: ByteRange;
+  /** The list keeps so many of its last elements. */
+  readonly maxLength?: number | undefined;
+  readonly ttlNs?: bigint | undefined;
+}
+
+/** Lets a record expire `ttlNs` nanoseconds from now, 0 for never; its value and version stay. */
+interface ExpireRequest extends Conditional<'expire'> {
+  readonly ttlNs: bigint;
+}
+
+/** A request that changes no record. */
 export type ReadRequest = LoadRequest | IndexRequest | ItemRequest;
 
-export type Request = ReadRequest | StoreRequest | DeleteRequest;
+/** A request that makes a new value of the one that is there. */
+export type EditRequest =
+  | StorePartRequest
+  | DeletePartRequest
+  | PatchRequest
+  | IncrementRequest
+  | AppendRequest;
+
+export type Request = ReadRequest | StoreRequest | DeleteRequest | EditRequest | ExpireRequest;
+
+/** Tells requests that make a new value of the one that is there from all others. */
+export function isEdit(request: Request): request is EditRequest {
+  switch (request.action) {
+    case 'patch':
+    case 'increment':
+    case 'append':
+      return true;
+    case 'store':
+    case 'delete':
+      return request.pointer !== undefined;
+    case 'load':
+    case 'index':
+    case 'item':
+    case 'expire':
+      return false;
+  }
+}

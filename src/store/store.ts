@@ -11,7 +11,13 @@ import { isLive } from '../record/expiry.ts';
 import type { Lister, KeyQuery } from '../record/lister.ts';
 import { select } from '../record/part.ts';
 import { NO_META, type Meta, type NodeRef, type Reply } from '../record/reply.ts';
-import type { DeleteRequest, ReadRequest, Request, StoreRequest } from '../record/request.ts';
+import {
+  isEdit,
+  type DeleteRequest,
+  type ReadRequest,
+  type Request,
+  type StoreRequest,
+} from '../record/request.ts';
 import { Evictor, type Eviction } from './eviction.ts';
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
 import { listKeys } from './listing.ts';
@@ -84,6 +90,9 @@ export class Store implements Lister {
     if (address !== 0 && !isLive(this.#map.records.deadline(address), now)) {
       this.#map.remove(key, address);
       address = 0;
+    }
+    if (isEdit(request) || request.action === 'expire') {
+      return failure('INTERNAL_ERROR', 'this is not served yet');
     }
     switch (request.action) {
       case 'store':
