@@ -46,15 +46,16 @@ class StoreSubject implements Subject {
   readonly #maintenance = new Maintenance(this.#store, new Scheduler(), false);
 
   store(key: Key, value: ByteRange): void {
-    this.#store.serve({ action: 'store', key, value, ttlNs: 0n });
+    void this.#store.serve({ action: 'store', key, value, ttlNs: 0n });
   }
 
   load(key: Key): boolean {
-    return this.#store.serve({ action: 'load', key }).status === 'ok';
+    const reply = this.#store.serve({ action: 'load', key });
+    return 'status' in reply && reply.status === 'ok';
   }
 
   delete(key: Key): void {
-    this.#store.serve({ action: 'delete', key });
+    void this.#store.serve({ action: 'delete', key });
   }
 
   stop(): void {

@@ -34,7 +34,7 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
   });
   const value = { bytes: Buffer.from('1'), start: 0, end: 1 };
   for (let at = 0; at < KEYS; at++) {
-    store.serve({ action: 'store', key: nameOf(at), value, ttlNs: 0n });
+    void store.serve({ action: 'store', key: nameOf(at), value, ttlNs: 0n });
   }
 
   let listedBytes = 0;

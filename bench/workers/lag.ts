@@ -39,7 +39,7 @@ const keys = new KeySource();
 const startUs = clock.hold();
 for (let n = 0; n < records; n++) {
   const ttlNs = BigInt(ttlUs(n)) * 1000n;
-  store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs });
+  void store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs });
 }
 clock.release();
 

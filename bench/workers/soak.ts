@@ -60,12 +60,12 @@ function operate(): number {
   const key = keys.key(Math.floor(random() * keyCount));
   const choice = random() * 10;
   if (choice >= 7) {
-    store.serve(choice < 8 ? { action: 'delete', key } : { action: 'load', key });
+    void store.serve(choice < 8 ? { action: 'delete', key } : { action: 'load', key });
     return 0;
   }
   const seconds = choice < 3 ? 1 + Math.floor(random() * 60) : 0;
   const value = valueOf(2 + Math.floor(random() * SIZE_SPREAD));
-  store.serve({ action: 'store', key, value, ttlNs: BigInt(seconds) * 1_000_000_000n });
+  void store.serve({ action: 'store', key, value, ttlNs: BigInt(seconds) * 1_000_000_000n });
   return 1;
 }
 

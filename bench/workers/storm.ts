@@ -87,6 +87,6 @@ store.check();
 
 function fill(from: number, count: number, ttlNs: bigint): void {
   for (let n = from; n < from + count; n++) {
-    store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs });
+    void store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs });
   }
 }

@@ -197,7 +197,7 @@ test('results come in order, whatever the order in which they are there', async 
   const engine = new LaterEngine();
   const keys = ['far1', 'near1', 'far2', 'near2', 'far3'];
   for (const key of keys) {
-    engine.store.serve({ action: 'store', key: key as never, value: valueOf(key), ttlNs: 0n });
+    void engine.store.serve({ action: 'store', key: key as never, value: valueOf(key), ttlNs: 0n });
   }
   const pending = batch(
     sendTo(apiOver(engine)),

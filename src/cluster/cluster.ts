@@ -113,7 +113,7 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request);
   }
 
-  serveHere(request: Request, fence: Fence): Reply | NotMine {
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply> {
     return this.#router.serveHere(request, fence);
   }
 

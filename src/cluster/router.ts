@@ -8,10 +8,10 @@ import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Topology } from './topology.ts';
 
-/** The store of this node, which answers at once. */
+/** The store of this node, which answers at once unless somebody else must have the change first. */
 export interface LocalEngine {
   /** Serves a request for a key of this partition. */
-  serve(request: Request, partition: number): Reply;
+  serve(request: Request, partition: number): Reply | Promise<KeptReply>;
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -53,7 +53,7 @@ export class Router {
   }
 
   /** Serves a request if this node is the owner by the very topology that it was sent by. */
-  serveHere(request: Request, fence: Fence): Reply | NotMine {
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply> {
     const routes = this.#routes;
     if (routes === undefined) return NOT_READY;
     const { topology } = routes;
@@ -80,7 +80,9 @@ export class Router {
       const routes = this.#routes!;
       sentBy = routes.topology;
       remote = remoteIn(routes, partition);
-      if (remote === null) return keep(this.#local.serve(request, partition));
+      if (remote !== null) continue;
+      const reply = this.#local.serve(request, partition);
+      return reply instanceof Promise ? reply : keep(reply);
     }
     return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');
   }

@@ -137,6 +137,7 @@ function assemble({ config, log, checks, tls, access, transport, self }: Plan): 
     partitions: config['num-partitions'],
     maxMemoryBytes: config['max-memory'],
     eviction: config.eviction,
+    valueBytesMax: config['max-value-size'],
     random,
   });
   const scheduler = new Scheduler();

@@ -8,6 +8,8 @@ export interface KeyQuery {
   readonly prefix: Key;
   /** Only keys that come after this one in the order of the list. */
   readonly after?: Key | undefined;
+  /** Only keys of partitions for which this is true. */
+  readonly owns?: ((partition: number) => boolean) | undefined;
 }
 
 /** Whatever can list its keys. */

@@ -13,6 +13,8 @@ export interface Checked {
   readonly records: Records;
   readonly table: KeyTable;
   readonly wheel: ExpiryWheel;
+  /** The words of a partition's records, as they were counted. */
+  readonly wordsOf: (partition: number) => number;
   /** Gets a key ready to be looked for where it belongs. */
   readonly seek: (key: Key) => SoughtKey;
 }
@@ -63,19 +65,23 @@ function checkBlocks({ arena, records }: Checked): Set<BlockAddress> {
 }
 
 /** Every live record is in the key table once, where its key belongs, and nothing else is. */
-function checkTable({ records, table, seek }: Checked, live: ReadonlySet<BlockAddress>): void {
+function checkTable(checked: Checked, live: ReadonlySet<BlockAddress>): void {
+  const { records, table, seek } = checked;
   table.check();
   let entries = 0;
   for (let partition = 0; partition < table.partitions; partition++) {
+    let words = 0;
     for (const address of table.addresses(partition)) {
       entries++;
       verify(live.has(address), () => `the table points at ${address}, which is no live record`);
+      words += records.sizeWords(address);
       equal(records.partition(address), partition, `partition in record ${address}`);
       const key = records.key(address);
       const sought = seek(key);
       equal(sought.partition, partition, `partition of key ${JSON.stringify(key)}`);
       equal(table.find(sought), address, `address of key ${JSON.stringify(key)}`);
     }
+    equal(checked.wordsOf(partition), words, `words of partition ${partition}`);
   }
   equal(entries, live.size, 'entries in the key table');
   equal(entries, table.entries, 'count of the key table');

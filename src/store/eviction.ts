@@ -18,6 +18,9 @@ export type Eviction = (typeof EVICTIONS)[number];
 /** Records that are compared to find one to evict. */
 const SAMPLE_RECORDS = 16;
 
+/** Records that are passed over, because they are to stay, before the search for one is given up. */
+const PASSED_RECORDS_MAX = 4096;
+
 /** Chooses victims. */
 export class Evictor {
   readonly #eviction: Eviction;
@@ -25,6 +28,8 @@ export class Evictor {
   readonly #table: KeyTable;
   readonly #wheel: ExpiryWheel;
   readonly #random: () => number;
+  /** Partitions whose records stay. */
+  readonly #spared = new Set<number>();
 
   /** `random` gives numbers from 0 to 1, 1 excluded. */
   constructor(
@@ -37,6 +42,12 @@ export class Evictor {
     this.#table = table;
     this.#wheel = wheel;
     this.#random = random;
+  }
+
+  /** Passes over the records of a partition from now on, or no longer. */
+  spare(partition: number, isSpared: boolean): void {
+    if (isSpared) this.#spared.add(partition);
+    else this.#spared.delete(partition);
   }
 
   /** The record to evict, not `spared`; 0 if there is none. */
@@ -56,6 +67,7 @@ export class Evictor {
     const first = this.#wheel.soonest(spared);
     if (first === 0) return 0;
     const sampled = this.#lowest(spared, (address) => this.#records.deadline(address));
+    if (this.#isSpared(first)) return sampled;
     const isSooner =
       sampled !== 0 && this.#records.deadline(sampled) < this.#records.deadline(first);
     return isSooner ? sampled : first;
@@ -66,8 +78,12 @@ export class Evictor {
     let found = 0;
     let lowest = Infinity;
     let seen = 0;
+    let passed = 0;
     for (const address of this.#table.addressesFrom(this.#anywhere())) {
-      if (address === spared) continue;
+      if (address === spared || this.#isSpared(address)) {
+        if (++passed === PASSED_RECORDS_MAX) break;
+        continue;
+      }
       const measured = measure(address);
       if (measured < lowest) {
         lowest = measured;
@@ -76,6 +92,10 @@ export class Evictor {
       if (++seen === SAMPLE_RECORDS) break;
     }
     return found;
+  }
+
+  #isSpared(address: BlockAddress): boolean {
+    return this.#spared.size > 0 && this.#spared.has(this.#records.partition(address));
   }
 
   #anywhere(): Place {

@@ -3,25 +3,29 @@
 import type { Clock } from '../base/clock.ts';
 import type { Key } from '../base/key.ts';
 import { isLive } from '../record/expiry.ts';
+import type { KeyQuery } from '../record/lister.ts';
 import type { Place } from './keys/packed-key.ts';
 import type { RecordMap } from './record-map.ts';
 
-/** Which keys to list: those from a place on, and at this place only those after `after`. */
-export interface Start extends Place {
-  readonly after: Key | undefined;
+/** Where a list starts, and where it ends. */
+export interface Range {
+  readonly start: Place;
+  /** The last partition; without it all are listed. */
+  readonly last?: number;
 }
 
 /**
- * The live keys that start with `prefix`, by partition, then by hash, then by byte: an order that holds
- * while tables split and merge.
+ * The live keys that a query is for, by partition, then by hash, then by byte: an order that holds while
+ * tables split and merge. At the start only keys behind the query's `after` are listed.
  */
 export function* listKeys(
   map: RecordMap,
   clock: Clock,
-  prefix: Key,
-  start: Start,
+  { prefix, after, owns }: KeyQuery,
+  { start, last }: Range,
 ): Generator<Key[]> {
-  for (const { partition, entries } of map.table.tables(start)) {
+  for (const { partition, entries } of map.table.tables(start, last)) {
+    if (owns?.(partition) === false) continue;
     const now = clock();
     const found: Listed[] = [];
     for (const [hash, address] of entries) {
@@ -29,7 +33,7 @@ export function* listKeys(
       const key = map.records.key(address);
       if (!key.startsWith(prefix)) continue;
       const isSamePlace = partition === start.partition && hash === start.hash;
-      if (!isSamePlace || start.after === undefined || key > start.after) found.push({ hash, key });
+      if (!isSamePlace || after === undefined || key > after) found.push({ hash, key });
     }
     yield found.toSorted(byHash).map(({ key }) => key);
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { serve } from '../../test/support/store.ts';
 import { keyFromText } from '../base/key.ts';
 import type { Request } from '../record/request.ts';
 import type { MemorySource } from './memory/chunk.ts';
@@ -51,24 +52,24 @@ test.each([0, 1, 2, 4])(
     const store = makeStore();
     let stored = 0;
     for (; stored < 2_000_000; stored++) {
-      if (store.serve(storing(stored, 20_000)).status !== 'ok') break;
+      if (serve(store, storing(stored, 20_000)).status !== 'ok') break;
     }
-    expect(store.serve(storing(stored, 20_000))).toMatchObject({ code: 'MEMORY_FULL' });
+    expect(serve(store, storing(stored, 20_000))).toMatchObject({ code: 'MEMORY_FULL' });
     expect(store.stats().records).toBe(stored);
     store.check();
     if (stored === 0) return;
     // One that must move, and one that starts to expire.
-    expect(store.serve(storing(0, 600_000, 5n))).toMatchObject({ code: 'MEMORY_FULL' });
-    expect(store.serve(storing(1, 20_000)).status).toBe('ok');
+    expect(serve(store, storing(0, 600_000, 5n))).toMatchObject({ code: 'MEMORY_FULL' });
+    expect(serve(store, storing(1, 20_000)).status).toBe('ok');
     for (let at = 0; at < stored; at++) {
       const key = keyFromText(`key-${at}`)!;
-      expect(store.serve({ action: 'load', key })).toMatchObject({
+      expect(serve(store, { action: 'load', key })).toMatchObject({
         meta: { index: at === 1 ? 2 : 1 },
       });
-      store.serve({ action: 'delete', key });
+      serve(store, { action: 'delete', key });
     }
     store.check();
-    expect(store.serve(storing(0, 20_000)).status).toBe('ok');
+    expect(serve(store, storing(0, 20_000)).status).toBe('ok');
   },
 );
 
@@ -76,15 +77,15 @@ test('where all addresses are in use, what is deleted is won back', () => {
   piecesLeft = 100;
   const store = makeStore();
   let stored = 0;
-  while (store.serve(storing(stored, 1000)).status === 'ok') stored++;
+  while (serve(store, storing(stored, 1000)).status === 'ok') stored++;
   for (let at = 0; at < stored; at++) {
-    if (at % 4 > 0) store.serve({ action: 'delete', key: keyFromText(`key-${at}`)! });
+    if (at % 4 > 0) serve(store, { action: 'delete', key: keyFromText(`key-${at}`)! });
   }
   while (store.maintain(1000));
   const { garbageBytes, liveBytes } = store.stats();
   expect(garbageBytes).toBeLessThan(liveBytes / 8 + 2 * MIB);
   for (let at = 0; at < stored / 2; at++) {
-    expect(store.serve(storing(stored + at, 1000)).status).toBe('ok');
+    expect(serve(store, storing(stored + at, 1000)).status).toBe('ok');
   }
   store.check();
 });
@@ -92,9 +93,9 @@ test('where all addresses are in use, what is deleted is won back', () => {
 test('large values are bounded by memory alone, and leave room for others', () => {
   piecesLeft = 100;
   const store = makeStore();
-  for (let at = 0; at < 90; at++) expect(store.serve(storing(at, 600_000)).status).toBe('ok');
+  for (let at = 0; at < 90; at++) expect(serve(store, storing(at, 600_000)).status).toBe('ok');
   for (let at = 0; at < 500; at++) {
-    expect(store.serve(storing(1000 + at, 10_000)).status).toBe('ok');
+    expect(serve(store, storing(1000 + at, 10_000)).status).toBe('ok');
   }
   store.check();
 });
@@ -103,8 +104,8 @@ test('where the system has no memory left, large values go on to be stored by ev
   piecesLeft = 10;
   const store = makeStore({ maxMemoryBytes: 1024 * MIB, eviction: 'lru' });
   for (let at = 0; at < 100; at++) {
-    expect(store.serve(storing(at, 600_000)).status).toBe('ok');
-    expect(store.serve(storing(1000 + at, 10)).status).toBe('ok');
+    expect(serve(store, storing(at, 600_000)).status).toBe('ok');
+    expect(serve(store, storing(1000 + at, 10)).status).toBe('ok');
   }
   expect(store.stats().evicted).toBeGreaterThan(90);
   store.check();

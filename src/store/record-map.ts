@@ -1,14 +1,15 @@
 /** The records of a store by key: memory, key table and expiry wheel, which always agree. */
 
 import type { Key } from '../base/key.ts';
-import type { ByteRange, Meta } from '../record/reply.ts';
+import type { PutCause, RecordState, RemovalCause } from '../record/change.ts';
 import { checkRecords } from './check.ts';
+import type { Changes } from './changes.ts';
 import { Compactor } from './compactor.ts';
 import { ExpiryWheel } from './expiry-wheel.ts';
 import { KeyHash } from './keys/hash.ts';
 import { KeyTable } from './keys/key-table.ts';
 import { PackedKey, type Place, type SoughtKey } from './keys/packed-key.ts';
-import { Arena, type BlockAddress } from './memory/arena.ts';
+import { Arena, WORD_BYTES, type BlockAddress } from './memory/arena.ts';
 import type { MemorySource } from './memory/chunk.ts';
 import { Records } from './memory/records.ts';
 
@@ -23,6 +24,8 @@ export interface RecordMapOptions {
   /** Gives numbers from 0 to 1, 1 excluded. */
   readonly random: () => number;
   readonly memory: MemorySource;
+  /** Is told of everything that is written or removed. */
+  readonly changes: Changes;
   /** Fewer segments than addresses reach. */
   readonly segmentsMax?: number | undefined;
 }
@@ -35,12 +38,17 @@ export class RecordMap {
   readonly #arena: Arena;
   readonly #hash: KeyHash;
   readonly #compactor: Compactor;
+  readonly #changes: Changes;
+  /** The records of each partition, in words. */
+  readonly #partitionWords: Float64Array;
   /** The key of a record of which only the address is known. */
   readonly #keyOfRecord = new PackedKey();
   /** Words that were freed and not paid for. */
   #freedWords = 0;
 
-  constructor({ partitions, now, random, memory, segmentsMax }: RecordMapOptions) {
+  constructor({ partitions, now, random, memory, changes, segmentsMax }: RecordMapOptions) {
+    this.#changes = changes;
+    this.#partitionWords = new Float64Array(partitions);
     this.#arena = new Arena(memory, segmentsMax);
     this.records = new Records(this.#arena);
     this.#hash = new KeyHash(random() * 2 ** 32, random() * 2 ** 32);
@@ -67,37 +75,62 @@ export class RecordMap {
     return this.table.find(key);
   }
 
-  /** Writes a record, over the one at `address` or anew; its address, 0 if there is no memory for it. */
-  write(key: SoughtKey, address: BlockAddress, value: ByteRange, meta: Meta): BlockAddress {
+  /** Bytes of the records of one partition. */
+  partitionBytes(partition: number): number {
+    return this.#partitionWords[partition]! * WORD_BYTES;
+  }
+
+  /** A record as it is, to be read before anything else happens. */
+  stateOf(address: BlockAddress): RecordState {
+    return {
+      key: this.records.key(address),
+      meta: this.records.meta(address),
+      value: this.records.value(address),
+      deadline: this.records.deadline(address),
+    };
+  }
+
+  /**
+   * Writes a record, over the one at `address` or anew.
+   *
+   * @returns whether there was memory for it; if not, all is as it was.
+   */
+  write(key: SoughtKey, address: BlockAddress, record: RecordState, cause: PutCause): boolean {
     const isWaiting = address !== 0 && this.records.expires(address);
     if (isWaiting) this.wheel.remove(address);
     let written = address;
-    if (address === 0 || !this.records.overwrite(address, value, meta)) {
-      written = this.#create(key, value, meta);
+    if (address === 0 || !this.records.overwrite(address, record)) {
+      written = this.#create(key, record);
       if (written === 0) {
         if (isWaiting) this.wheel.add(address);
-        return 0;
+        return false;
       }
       if (address === 0) this.table.add(key, written);
       else {
         this.table.replace(key, address, written);
-        this.#free(address);
+        this.#free(key.partition, address);
       }
     }
-    if (meta.ttlNs !== 0n) this.wheel.add(written);
-    return written;
+    if (record.meta.ttlNs !== 0n) this.wheel.add(written);
+    if (this.#changes.isFollowed) {
+      this.#changes.put(cause, key.partition, this.stateOf(written));
+    }
+    return true;
   }
 
-  /** Removes the record at an address. */
-  remove(place: Place, address: BlockAddress): void {
+  /** Removes the record at an address; without a cause nobody is told. */
+  remove(place: Place, address: BlockAddress, cause: RemovalCause | undefined): void {
+    if (cause !== undefined && this.#changes.isFollowed) {
+      this.#changes.removed(cause, place.partition, this.records.key(address));
+    }
     if (this.records.expires(address)) this.wheel.remove(address);
     this.table.remove(place, address);
-    this.#free(address);
+    this.#free(place.partition, address);
   }
 
   /** Removes a record of which only the address is known. */
-  drop(address: BlockAddress): void {
-    this.remove(this.#placeOf(address), address);
+  drop(address: BlockAddress, cause: RemovalCause): void {
+    this.remove(this.#placeOf(address), address, cause);
   }
 
   /** Pays for the garbage that a write made, when nobody reads the record any more. */
@@ -121,16 +154,20 @@ export class RecordMap {
     const packed = new PackedKey();
     const seek = (key: Key): SoughtKey => this.seek(key, partitionOf(key), packed);
     const { records, table, wheel } = this;
-    checkRecords({ arena: this.#arena, records, table, wheel, seek });
+    const wordsOf = (partition: number): number => this.#partitionWords[partition]!;
+    checkRecords({ arena: this.#arena, records, table, wheel, wordsOf, seek });
   }
 
-  #create(key: SoughtKey, value: ByteRange, meta: Meta): BlockAddress {
-    if (!this.table.reserve()) return 0;
-    return this.records.create(key, value, meta);
+  #create(key: SoughtKey, record: RecordState): BlockAddress {
+    const address = this.table.reserve() ? this.records.create(key, record) : 0;
+    if (address !== 0) this.#partitionWords[key.partition]! += this.records.sizeWords(address);
+    return address;
   }
 
-  #free(address: BlockAddress): void {
-    this.#freedWords += this.records.sizeWords(address);
+  #free(partition: number, address: BlockAddress): void {
+    const words = this.records.sizeWords(address);
+    this.#partitionWords[partition]! -= words;
+    this.#freedWords += words;
     this.records.free(address);
   }
 

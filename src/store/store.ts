@@ -7,10 +7,18 @@ import { keyText, type Key } from '../base/key.ts';
 import { VALUE_BYTES_MAX } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
-import { isLive } from '../record/expiry.ts';
+import type { Sink } from '../record/change.ts';
+import { deadlineOf, isLive } from '../record/expiry.ts';
 import type { Lister, KeyQuery } from '../record/lister.ts';
 import { select } from '../record/part.ts';
-import { NO_META, type Meta, type NodeRef, type Reply } from '../record/reply.ts';
+import {
+  NO_META,
+  type ByteRange,
+  type KeptReply,
+  type Meta,
+  type NodeRef,
+  type Reply,
+} from '../record/reply.ts';
 import {
   isEdit,
   type DeleteRequest,
@@ -18,31 +26,26 @@ import {
   type Request,
   type StoreRequest,
 } from '../record/request.ts';
-import { Evictor, type Eviction } from './eviction.ts';
+import { Changes } from './changes.ts';
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
 import { listKeys } from './listing.ts';
-import { WORD_BYTES, type BlockAddress } from './memory/arena.ts';
+import { MemoryLimit, type LimitOptions } from './memory-limit.ts';
+import type { BlockAddress } from './memory/arena.ts';
 import { systemMemory, type MemorySource } from './memory/chunk.ts';
-import { recordWords } from './memory/records.ts';
 import { RecordMap } from './record-map.ts';
-
-/** Records that one request may evict; the rest of a large value's room is made afterwards. */
-const EVICTIONS_PER_REQUEST = 64;
+import { Transfer } from './transfer.ts';
 
 /** Steps of maintenance between two looks at the clock. */
 const STEPS_PER_LOOK = 16;
 
-export interface StoreOptions {
+export interface StoreOptions extends LimitOptions {
   /** What replies name as the node that served them. */
   readonly node: NodeRef;
   readonly clock: Clock;
   /** How many partitions the space of keys has. */
   readonly partitions: number;
-  /** Bound of records and key table together; 0 for none. */
-  readonly maxMemoryBytes: number;
-  readonly eviction: Eviction;
-  /** Gives numbers from 0 to 1, 1 excluded. */
-  readonly random: () => number;
+  /** The largest value that is stored here, in bytes; the largest of all if it is not given. */
+  readonly valueBytesMax?: number;
   /** The system's, unless another is given. */
   readonly memory?: MemorySource;
   /** Fewer segments of memory than addresses reach. */
@@ -69,26 +72,50 @@ export interface StoreStats {
 export class Store implements Lister {
   readonly #options: StoreOptions;
   readonly #map: RecordMap;
-  readonly #evictor: Evictor;
+  readonly #limit: MemoryLimit;
+  readonly #changes = new Changes();
+  /** What moves between nodes. */
+  readonly transfer: Transfer;
   /** Where the key of the request that is being served is packed. */
   readonly #packed = new PackedKey();
   #lastCreation = 0;
-  #evicted = 0;
 
   constructor(options: StoreOptions) {
-    const { clock, memory = systemMemory, eviction, random } = options;
+    const { clock, memory = systemMemory } = options;
+    const changes = this.#changes;
     this.#options = options;
-    this.#map = new RecordMap({ ...options, now: clock(), memory });
-    this.#evictor = new Evictor(eviction, this.#map, random);
+    this.#map = new RecordMap({ ...options, now: clock(), memory, changes });
+    this.#limit = new MemoryLimit(this.#map, options);
+    this.transfer = new Transfer({
+      map: this.#map,
+      limit: this.#limit,
+      changes,
+      clock,
+      onArrival: (createdAt) => (this.#lastCreation = Math.max(this.#lastCreation, createdAt)),
+    });
   }
 
-  /** Serves a request; who knows the key's partition already hands it on. */
-  serve(request: Request, partition = this.#partitionOf(request.key)): Reply {
+  /** Tells a sink of every change from now on. */
+  attach(sink: Sink): void {
+    this.#changes.attach(sink);
+  }
+
+  /** Tells a sink no more. */
+  detach(sink: Sink): void {
+    this.#changes.detach(sink);
+  }
+
+  /**
+   * Serves a request; who knows the key's partition already hands it on. The answer is a promise only
+   * where a sink makes it wait.
+   */
+  serve(request: Request, partition = this.#partitionOf(request.key)): Reply | Promise<KeptReply> {
     const now = this.#options.clock();
     const key = this.#map.seek(request.key, partition, this.#packed);
     let address = this.#map.find(key);
     if (address !== 0 && !isLive(this.#map.records.deadline(address), now)) {
-      this.#map.remove(key, address);
+      this.#map.remove(key, address, 'expire');
+      this.#changes.forget();
       address = 0;
     }
     if (isEdit(request) || request.action === 'expire') {
@@ -96,9 +123,9 @@ export class Store implements Lister {
     }
     switch (request.action) {
       case 'store':
-        return this.#paid(this.#store(request, key, address, now));
+        return this.#changed(this.#store(request, key, address, now));
       case 'delete':
-        return this.#paid(this.#delete(request, key, address));
+        return this.#changed(this.#delete(request, key, address));
       case 'load':
       case 'index':
       case 'item':
@@ -106,12 +133,13 @@ export class Store implements Lister {
     }
   }
 
-  list({ prefix, after }: KeyQuery): Generator<Key[]> {
-    const place =
+  list(query: KeyQuery): Generator<Key[]> {
+    const { after } = query;
+    const start =
       after === undefined
         ? { partition: 0, hash: 0 }
         : this.#map.seek(after, this.#partitionOf(after), new PackedKey());
-    return listKeys(this.#map, this.#options.clock, prefix, { ...place, after });
+    return listKeys(this.#map, this.#options.clock, query, { start });
   }
 
   /**
@@ -125,6 +153,7 @@ export class Store implements Lister {
     const start = clock();
     let steps = 0;
     for (const _ of this.#chores(start)) {
+      this.#changes.forget();
       if (++steps % STEPS_PER_LOOK === 0 && clock() - start >= budgetUs) return true;
     }
     return false;
@@ -137,7 +166,7 @@ export class Store implements Lister {
       liveBytes: this.#map.liveBytes,
       keyTableBytes: this.#map.table.sizeBytes,
       garbageBytes: this.#map.garbageBytes,
-      evicted: this.#evicted,
+      evicted: this.#limit.evicted,
     };
   }
 
@@ -152,10 +181,10 @@ export class Store implements Lister {
 
   *#chores(now: number): Generator<void> {
     for (const address of this.#map.wheel.due(now)) {
-      if (address !== 0) this.#map.drop(address);
+      if (address !== 0) this.#map.drop(address, 'expire');
       yield;
     }
-    while (this.#overBytes(0) > 0 && this.#evictOne(0)) yield;
+    yield* this.#limit.evictExcess();
     yield* this.#map.compact();
   }
 
@@ -179,6 +208,8 @@ export class Store implements Lister {
   }
 
   #store(request: StoreRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
+    const refusal = this.#changes.refusal ?? this.#tooLarge(request.value);
+    if (refusal !== undefined) return refusal;
     const before = address === 0 ? undefined : this.#map.records.meta(address);
     if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     const meta: Meta = {
@@ -188,57 +219,35 @@ export class Store implements Lister {
       createdAt: before?.createdAt ?? this.#creationTime(now),
       updatedAt: now,
     };
-    if (!this.#makeRoom(request, address)) return memoryFull(request);
-    for (let evictions = 0; this.#map.write(key, address, request.value, meta) === 0; evictions++) {
-      if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address))
-        return memoryFull(request);
-    }
+    const deadline = deadlineOf(now, Number(request.ttlNs));
+    const record = { key: request.key, meta, value: request.value, deadline };
+    if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }
 
   #delete(request: DeleteRequest, key: SoughtKey, address: BlockAddress): Reply {
+    const refusal = this.#changes.refusal;
+    if (refusal !== undefined) return refusal;
     if (request.condition !== undefined) {
       const before = address === 0 ? undefined : this.#map.records.meta(address);
       if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
     }
-    if (address !== 0) this.#map.remove(key, address);
+    if (address !== 0) this.#map.remove(key, address, 'delete');
     return { status: 'ok', node: this.#options.node, meta: NO_META, value: undefined };
   }
 
-  /** Evicts until a new value has room; false if it gets none. */
-  #makeRoom({ key, value, ttlNs }: StoreRequest, address: BlockAddress): boolean {
-    const { maxMemoryBytes } = this.#options;
-    if (maxMemoryBytes === 0) return true;
-    const size = recordWords(key.length, value.end - value.start, ttlNs !== 0n);
-    if (size * WORD_BYTES > maxMemoryBytes) return false;
-    const growth = (size - (address === 0 ? 0 : this.#map.records.sizeWords(address))) * WORD_BYTES;
-    if (growth <= 0) return true;
-    for (let evictions = 0; this.#overBytes(growth) > 0; evictions++) {
-      if (evictions === EVICTIONS_PER_REQUEST) return this.#overBytes(growth) <= VALUE_BYTES_MAX;
-      if (!this.#evictOne(address)) return false;
-    }
-    return true;
-  }
-
-  /** By how much the bound on memory would be passed with `growthBytes` more. */
-  #overBytes(growthBytes: number): number {
-    const { maxMemoryBytes } = this.#options;
-    if (maxMemoryBytes === 0) return 0;
-    return this.#map.liveBytes + this.#map.table.sizeBytes + growthBytes - maxMemoryBytes;
-  }
-
-  #evictOne(spared: BlockAddress): boolean {
-    const victim = this.#evictor.choose(spared);
-    if (victim === 0) return false;
-    this.#map.drop(victim);
-    this.#evicted++;
-    return true;
-  }
-
-  /** Pays for the garbage that a write made, when its reply is there and lies in no record. */
-  #paid(reply: Reply): Reply {
+  /** The answer to a change: pays for the garbage that it made, and waits where a sink wants it to. */
+  #changed(reply: Reply): Reply | Promise<KeptReply> {
+    const answer = this.#changes.answer(reply);
     this.#map.pay();
-    return reply;
+    return answer;
+  }
+
+  /** Why a value is not stored; undefined for one that is small enough. */
+  #tooLarge({ start, end }: ByteRange): Failure | undefined {
+    const { valueBytesMax = VALUE_BYTES_MAX } = this.#options;
+    if (end - start <= valueBytesMax) return undefined;
+    return failure('VALUE_TOO_LARGE', `the value is larger than ${valueBytesMax} bytes`);
   }
 
   /** A time that no other record was created at: it names the record's versions. */

@@ -115,13 +115,16 @@ export class KeyTable {
   }
 
   /**
-   * The entries from a place on, one table after the other, by partition and hash but in no order
+   * The entries from a place on, as far as a partition, one table after the other, by partition and hash but in no order
    * within a table. What is added or removed meanwhile may be there or not, all else is there once:
    * a table that has split or merged since goes on where the one before it ended.
    */
-  *tables(from: Place): Generator<{ partition: number; entries: Entry[] }> {
+  *tables(
+    from: Place,
+    last = this.partitions - 1,
+  ): Generator<{ partition: number; entries: Entry[] }> {
     let { partition, hash } = from;
-    for (; partition < this.partitions; partition++, hash = 0) {
+    for (; partition <= last; partition++, hash = 0) {
       while (hash < 2 ** 32 && this.count(partition) > 0) {
         const start = hash;
         const { table, shift } = this.#leaf(partition, start);

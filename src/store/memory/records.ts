@@ -1,7 +1,7 @@
 /** Records as blocks of memory: where each field of a record lies, and how to read and write it. */
 
 import type { Key } from '../../base/key.ts';
-import { deadlineOf } from '../../record/expiry.ts';
+import type { RecordState } from '../../record/change.ts';
 import type { Meta, ByteRange } from '../../record/reply.ts';
 import type { PackedKey, SoughtKey } from '../keys/packed-key.ts';
 import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
@@ -14,9 +14,11 @@ import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } fro
 //   word 3   updated (f64)
 //   word 4   accessed (f64)
 //   word 5   time to live (u64) ............................ only in a record that expires
-//   word 6   the links of its list in the expiry wheel ..... only in a record that expires
+//   word 6   deadline (f64) ................................ only in a record that expires
+//   word 7   the links of its list in the expiry wheel ..... only in a record that expires
 //
-// Times are microseconds since the Unix epoch, the time to live is nanoseconds. Numbers are
+// Times are microseconds since the Unix epoch, the time to live is nanoseconds. The deadline does not
+// follow from both: a record that came from another node lives for the time that it had left. Numbers are
 // little-endian, as on every machine that Node.js is at home on.
 
 const INDEX_U32 = 1;
@@ -26,12 +28,12 @@ const CREATED_F64 = 2;
 const UPDATED_F64 = 3;
 const ACCESSED_F64 = 4;
 const TTL_U64 = 5;
-const TTL_LOW_U32 = 10;
-const PREVIOUS_U32 = 12;
-const NEXT_U32 = 13;
+const DEADLINE_F64 = 6;
+const PREVIOUS_U32 = 14;
+const NEXT_U32 = 15;
 
 const HEADER_WORDS = 5;
-const EXPIRING_HEADER_WORDS = 7;
+const EXPIRING_HEADER_WORDS = 8;
 
 // The shape: 13 bits of key length, 16 of partition, and two flags.
 const KEY_BYTES_MASK = 0x1fff;
@@ -49,7 +51,8 @@ export class Records {
   }
 
   /** Writes a new record; 0 if there is no memory for it. */
-  create({ packed, partition }: SoughtKey, value: ByteRange, meta: Meta): BlockAddress {
+  create({ packed, partition }: SoughtKey, record: RecordState): BlockAddress {
+    const { meta, value } = record;
     const expires = meta.ttlNs !== 0n;
     const address = this.#arena.allocate(recordWords(packed.length, valueBytes(value), expires));
     if (address === 0) return 0;
@@ -57,10 +60,8 @@ export class Records {
     const at = offsetOf(address);
     const shape = packed.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
     segment.u32[at * 2 + SHAPE_U32] = shape;
-    segment.f64[at + CREATED_F64] = meta.createdAt;
-    segment.f64[at + ACCESSED_F64] = meta.accessedAt;
     packed.write(segment.u32, keyStartOf(at, shape) >>> 2);
-    writeValue(segment, at, value, meta);
+    writeState(segment, at, record);
     return address;
   }
 
@@ -69,7 +70,8 @@ export class Records {
    *
    * @returns whether it did; if not, nothing has changed.
    */
-  overwrite(address: BlockAddress, value: ByteRange, meta: Meta): boolean {
+  overwrite(address: BlockAddress, record: RecordState): boolean {
+    const { meta, value } = record;
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
     const shape = shapeOf(segment, at);
@@ -78,7 +80,7 @@ export class Records {
     const needed = recordWords(shape & KEY_BYTES_MASK, valueBytes(value), expires);
     const size = segment.u32[at * 2] as number;
     if (needed > size || needed * 2 < size) return false;
-    writeValue(segment, at, value, meta);
+    writeState(segment, at, record);
     return true;
   }
 
@@ -172,10 +174,8 @@ export class Records {
   deadline(address: BlockAddress): number {
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
-    if ((shapeOf(segment, at) & EXPIRES) === 0) return Infinity;
-    const low = segment.u32[at * 2 + TTL_LOW_U32] as number;
-    const high = segment.u32[at * 2 + TTL_LOW_U32 + 1] as number;
-    return deadlineOf(segment.f64[at + UPDATED_F64] as number, high * 2 ** 32 + low);
+    const isExpiring = (shapeOf(segment, at) & EXPIRES) !== 0;
+    return isExpiring ? (segment.f64[at + DEADLINE_F64] as number) : Infinity;
   }
 
   touch(address: BlockAddress, now: number): void {
@@ -237,13 +237,18 @@ function keyStartOf(at: number, shape: number): number {
   return (at + headerWords((shape & EXPIRES) !== 0)) * WORD_BYTES;
 }
 
-/** Writes what every store changes. */
-function writeValue(segment: Segment, at: number, value: ByteRange, meta: Meta): void {
+/** Writes all but the key and what never changes. */
+function writeState(segment: Segment, at: number, { meta, value, deadline }: RecordState): void {
   const shape = shapeOf(segment, at);
   segment.u32[at * 2 + INDEX_U32] = meta.index;
   segment.u32[at * 2 + VALUE_BYTES_U32] = valueBytes(value);
+  segment.f64[at + CREATED_F64] = meta.createdAt;
   segment.f64[at + UPDATED_F64] = meta.updatedAt;
-  if (shape & EXPIRES) segment.u64[at + TTL_U64] = meta.ttlNs;
+  segment.f64[at + ACCESSED_F64] = meta.accessedAt;
+  if (shape & EXPIRES) {
+    segment.u64[at + TTL_U64] = meta.ttlNs;
+    segment.f64[at + DEADLINE_F64] = deadline;
+  }
   const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
   value.bytes.copy(segment.bytes, start, value.start, value.end);
 }
