@@ -43,7 +43,8 @@ export async function* startContestants(
   }
 }
 
-async function startMemhashd(): Promise<Contestant> {
+/** Starts a node of ours. */
+export async function startMemhashd(): Promise<Contestant> {
   const cli = fileURLToPath(new URL('../src/bin/memhashd.js', import.meta.url));
   const child = spawn(process.execPath, [cli, '-client-addr', '127.0.0.1:0'], {
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { measureBatch } from './batch.ts';
 import { measureCluster } from './cluster.ts';
 import { measureExpiry } from './expiry.ts';
 import { measureHttp } from './http.ts';
@@ -17,6 +18,7 @@ import { renderTable } from './table.ts';
 
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
+  batch: measureBatch,
   store: measureStore,
   expiry: measureExpiry,
   cluster: measureCluster,

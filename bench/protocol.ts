@@ -6,18 +6,31 @@ export type Operation = 'get' | 'put';
 export interface Protocol {
   /** The bytes that ask for `key`, or store `value`, a JSON text without special characters. */
   request(operation: Operation, key: string, value: string): string;
-  /** Where the reply at the start of `bytes` ends; undefined if there is more to come. */
-  replyEnd(bytes: Buffer): number | undefined;
+  /** The bytes that do so for many keys together; undefined where there is no way to. */
+  batch?(operation: Operation, keys: readonly string[], value: string): string;
+  /**
+   * Where the reply at the start of `bytes` to so many operations together ends; undefined if there is
+   * more to come.
+   */
+  replyEnd(bytes: Buffer, operations: number): number | undefined;
   isSuccess(bytes: Buffer): boolean;
 }
 
 /** By the name that the load process is given. */
 export const PROTOCOLS = {
-  memhashd: http((operation, key, value) =>
-    operation === 'get'
-      ? httpRequest('GET', `/v1/keys/${key}`)
-      : httpRequest('PUT', `/v1/keys/${key}`, 'application/json', `{"data":${value}}`),
-  ),
+  memhashd: {
+    ...http((operation, key, value) =>
+      operation === 'get'
+        ? httpRequest('GET', `/v1/keys/${key}`)
+        : httpRequest('PUT', `/v1/keys/${key}`, 'application/json', `{"data":${value}}`),
+    ),
+    batch: (operation, keys, value) => {
+      const operations = keys.map((key) =>
+        operation === 'get' ? `{"load":"${key}"}` : `{"store":"${key}","data":${value}}`,
+      );
+      return httpRequest('POST', '/v1/batch', 'application/json', `[${operations.join()}]`);
+    },
+  },
   webdis: http((operation, key, value) =>
     operation === 'get'
       ? httpRequest('GET', `/GET/${key}`)
@@ -34,14 +47,19 @@ export const PROTOCOLS = {
         ),
   ),
   redis: {
-    request: (operation, key, value) =>
-      operation === 'get' ? respCommand('GET', key) : respCommand('SET', key, value),
-    replyEnd: respReplyEnd,
+    request: redisCommand,
+    batch: (operation, keys, value) =>
+      keys.map((key) => redisCommand(operation, key, value)).join(''),
+    replyEnd: respRepliesEnd,
     isSuccess: (bytes) => bytes[0] === 0x2b || (bytes[0] === 0x24 && bytes[1] !== 0x2d), // +, $, not $-
   },
 } as const satisfies Record<string, Protocol>;
 
 export type ProtocolName = keyof typeof PROTOCOLS;
+
+function redisCommand(operation: Operation, key: string, value: string): string {
+  return operation === 'get' ? respCommand('GET', key) : respCommand('SET', key, value);
+}
 
 function http(request: Protocol['request']): Protocol {
   return {
@@ -70,6 +88,17 @@ function httpReplyEnd(bytes: Buffer): number | undefined {
 /** A command in RESP, the protocol of Redis. */
 export function respCommand(...words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+}
+
+/** Where the last of so many replies ends. */
+function respRepliesEnd(bytes: Buffer, count: number): number | undefined {
+  let end = 0;
+  for (let replies = 0; replies < count; replies++) {
+    const length = respReplyEnd(bytes.subarray(end));
+    if (length === undefined) return undefined;
+    end += length;
+  }
+  return end;
 }
 
 /** Simple strings, errors, integers and bulk strings: what single commands answer. */

@@ -15,6 +15,8 @@ export interface LoadParameters {
   /** If given, only keys that this member of a cluster owns. */
   readonly ownedBy?: { readonly members: readonly string[]; readonly owner: string };
   readonly operation: Operation;
+  /** How many operations go out together, and are one request; 1 unless it is given. */
+  readonly together?: number;
   readonly connections: number;
   /** The load ends after this many requests, */
   readonly requestsMax: number;
@@ -52,9 +54,7 @@ class Load {
     this.#parameters = parameters;
     const protocol: Protocol = PROTOCOLS[parameters.protocol];
     this.#protocol = protocol;
-    this.#requests = chooseKeys(parameters).map((key) =>
-      Buffer.from(protocol.request(parameters.operation, key, VALUE)),
-    );
+    this.#requests = buildRequests(parameters, protocol);
     this.#latenciesMs = new Float64Array(parameters.requestsMax);
     while (this.#open < parameters.connections) this.#connect();
   }
@@ -72,7 +72,7 @@ class Load {
     const receive = (length: number, buffer: Uint8Array): boolean => {
       const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, length);
       const received = pending === undefined ? bytes : Buffer.concat([pending, bytes]);
-      const end = this.#protocol.replyEnd(received);
+      const end = this.#protocol.replyEnd(received, this.#parameters.together ?? 1);
       if (end === undefined) {
         // Node reuses its buffer, so what is kept is copied.
         pending = Buffer.from(received);
@@ -109,6 +109,18 @@ class Load {
     };
     report(result);
   }
+}
+
+/** A request for each key; of many operations together, those of the keys that are asked for next. */
+function buildRequests(parameters: LoadParameters, protocol: Protocol): Buffer[] {
+  const { operation, together = 1 } = parameters;
+  const keys = chooseKeys(parameters);
+  if (together === 1)
+    return keys.map((key) => Buffer.from(protocol.request(operation, key, VALUE)));
+  return keys.map((_, at) => {
+    const chosen = Array.from({ length: together }, (__, n) => keys[(at + n * STRIDE) % KEYS]!);
+    return Buffer.from(protocol.batch!(operation, chosen, VALUE));
+  });
 }
 
 function chooseKeys({ ownedBy }: LoadParameters): string[] {
