@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { ask, dataOf, get, put } from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 import { expectProblem } from './contract.ts';
 import { NodeProcess } from './support/node-process.ts';
 import { exchange, Wire } from './support/wire.ts';
@@ -184,17 +185,40 @@ describe('bodies', () => {
     expect(dataOf(await get(node.url, 'kept'))).toBe(KEPT);
   });
 
-  test('bodies that are announced and never sent do not use up the room for others', async () => {
-    // 256 MiB may be under way together; each of these reserves 16 MiB.
-    const wires = await Promise.all(Array.from({ length: 20 }, () => Wire.open(node.port)));
+  test('bodies that are announced and never sent take no room from others', async () => {
+    const wires = await Promise.all(Array.from({ length: 40 }, () => Wire.open(node.port)));
     for (const wire of wires) {
-      wire.send(`PUT /v1/keys/a ${HEAD}Content-Length: ${16 * MIB}\r\n\r\n`);
+      wire.send(`PUT /v1/keys/a ${HEAD}Content-Length: ${16 * MIB}\r\n\r\n{`);
+    }
+    const value = `"${'x'.repeat(15 * MIB)}"`;
+    expect(await put(node.url, 'after', value)).toMatchObject({ status: 200 });
+    await ask(node.url, 'DELETE', '/v1/keys/after');
+    for (const wire of wires) expect(wire.received).toBe('');
+    for (const wire of wires) wire[Symbol.dispose]();
+  });
+
+  test('large bodies that arrive use up the room for large ones, not that for small ones', async () => {
+    // 192 MiB may be on their way; each of these has all but its last byte here.
+    const bytes = 16 * MIB;
+    const wires = await Promise.all(Array.from({ length: 14 }, () => Wire.open(node.port)));
+    const piece = Buffer.alloc(MIB, ' ');
+    for (const wire of wires) {
+      wire.send(`PUT /v1/keys/a ${HEAD}Content-Length: ${bytes}\r\n\r\n`);
+      for (let sent = 0; sent < bytes - MIB; sent += MIB) wire.send(piece);
+      wire.send(piece.subarray(1));
     }
     const refused = await Promise.any(wires.map((wire) => wire.receives(/\}\n$/)));
     expect(problemOf(refused)).toMatchObject({ status: 503, code: 'OVERLOADED' });
+    const small = `"${'x'.repeat(60_000)}"`;
+    for (let n = 0; n < 20; n++) {
+      expect(await put(node.url, 'small', small)).toMatchObject({ status: 200 });
+    }
     await Promise.all(wires.map((wire) => (wire.socket.destroy(), wire.ends())));
-    const value = `"${'x'.repeat(15 * MIB)}"`;
-    expect(await put(node.url, 'after', value)).toMatchObject({ status: 200 });
+    const large = `"${'x'.repeat(15 * MIB)}"`;
+    // The node learns of each end in its own time.
+    await eventually(async () => {
+      expect(await put(node.url, 'after', large)).toMatchObject({ status: 200 });
+    });
     await ask(node.url, 'DELETE', '/v1/keys/after');
   });
 });

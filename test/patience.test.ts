@@ -33,13 +33,15 @@ beforeAll(async () => {
       throw error;
     },
   });
-  server = new HttpServer(api, { patience: { headersMs: 200, requestMs: 400, idleMs: 1500 } });
+  server = new HttpServer(api, {
+    patience: { headersMs: 200, requestMs: 400, idleMs: 1500, lingerMs: 1000 },
+  });
   ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
 });
 afterAll(() => server.destroy());
 
 test.each([
-  ['says nothing', ''],
+  ['stops within its request line', 'GET /v1/ke'],
   ['stops within its headers', 'GET /v1/keys/a HTTP/1.1\r\nHost: x\r\n'],
   ['stops within its body', 'PUT /v1/keys/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{'],
 ])('a client that %s is told 408', async (_, bytes) => {
@@ -48,6 +50,11 @@ test.each([
   expect(received).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
   expect(received).toContain('Content-Type: application/problem+json\r\n');
   expect(received).toContain('"code":"REQUEST_TIMEOUT"');
+});
+
+test('a client that says nothing is let go without a word, later', async () => {
+  using wire = await Wire.open(port);
+  expect(await wire.ends()).toBe('');
 });
 
 test('headers that never end, sent a line at a time, are told 408', async () => {

@@ -21,14 +21,43 @@ export const SMALL_TEXT_BYTES_MAX = 64 * KIB;
 /** Work of one kind that waits for its share of the loop's time; past it new work is refused. */
 export const LONG_WORK_MAX = 1024;
 
-/** Bodies that are being received at one time, all clients together; past it new ones are refused. */
+/**
+ * Memory for bodies that arrive in more than one read, all clients together; past it they are refused.
+ * It is taken as they arrive, not as they are announced.
+ */
 export const BODIES_IN_FLIGHT_BYTES_MAX = 256 * MIB;
+
+/** What large bodies leave of it to small ones, which have up to {@link SMALL_BODY_BYTES_MAX} bytes. */
+export const SMALL_BODIES_BYTES_MIN = 64 * MIB;
+export const SMALL_BODY_BYTES_MAX = 64 * KIB;
+
+/** What a client must send of a body in a second, on average, once its headers' time is over. */
+export const BODY_BYTES_PER_SECOND_MIN = KIB;
+
+/** What is read of a body that nobody wants, so that the connection can go on; past it, it is closed. */
+export const DRAIN_BYTES_MAX = 16 * MIB;
+
+/** What chunks may take on the wire beside the body in them: so much, and so much a byte of it. */
+export const CHUNKS_OVERHEAD_BYTES_MAX = 16 * KIB;
+export const CHUNKS_OVERHEAD_PER_BYTE_MAX = 16;
+
+/**
+ * Answers that their clients have not read, all together; past it the client that has read nothing for
+ * longest is cut off.
+ */
+export const UNREAD_BYTES_MAX = 128 * MIB;
 
 /**
  * Request line and headers together. The longest key takes three times its bytes when it is
  * percent-encoded, and a listing's cursor carries a key.
  */
 export const HEADER_BYTES_MAX = 32 * KIB;
+
+/** Headers of a request. */
+export const HEADER_FIELDS_MAX = 4096;
+
+/** Pipelined requests of one connection that are served before others get their turn. */
+export const PIPELINED_REQUESTS_MAX = 64;
 
 /** Entity tags in one `If-Match` or `If-None-Match`. */
 export const ENTITY_TAGS_MAX = 64;
@@ -72,8 +101,11 @@ export const IDLE_TIMEOUT_MS = 75_000;
 /** Time that a client gets to read why its connection is being closed. */
 export const LINGER_MS = 1000;
 
-/** Time that a closing node gives to what it is still answering. */
-export const CLOSE_TIMEOUT_MS = 10_000;
+/** Time in which a client of a closing node learns of it by the answer to its next request. */
+export const CLOSE_GRACE_MS = 1000;
+
+/** Time that a closing node gives to what it is still answering; containers are killed after 10 s. */
+export const CLOSE_TIMEOUT_MS = 7000;
 
 /** Tokens in the file of `-auth-file`, and the characters of the name of one. */
 export const TOKENS_MAX = 1024;

@@ -1,70 +1,65 @@
-/** Receiving request bodies, bounded each and all together. */
-
-import type { IncomingMessage, ServerResponse } from 'node:http';
+/** A body that arrives in more than one read: one buffer that grows with it, within a budget. */
 
 import { failure, type Failure } from '../base/errors.ts';
-import { BODIES_IN_FLIGHT_BYTES_MAX } from '../base/limits.ts';
+import type { BodyBudget } from './budget.ts';
 
-/** Collects bodies. */
-export class BodyReceiver {
-  /** The bytes of all bodies on their way: as announced or, where that is more, as received. */
-  #inFlightBytes = 0;
+/** The first buffer of a body; the length that a client announces is no reason to take more. */
+const FIRST_BYTES = 16 * 1024;
 
-  /**
-   * Calls `done` once: with the whole body, or with the failure as soon as it is clear that the body
-   * is too large. Never calls it if the client goes away first. A refused body is read to its end and
-   * dropped, so that the client gets to see the answer.
-   */
-  receive(
-    req: IncomingMessage,
-    res: ServerResponse,
-    maxBytes: number,
-    done: (body: Buffer | Failure) => void,
-  ): void {
-    const isAwaitingContinue = req.headers.expect !== undefined && req.httpVersion !== '1.0';
-    let chunks: Buffer[] | undefined = [];
-    let receivedBytes = 0;
-    let reservedBytes = 0;
+/** How much larger the next buffer is. */
+const GROWTH = 4;
 
-    const finish = (outcome?: Buffer | Failure): void => {
-      if (chunks === undefined) return;
-      chunks = undefined;
-      this.#inFlightBytes -= reservedBytes;
-      if (outcome !== undefined) done(outcome);
-    };
-    const reserve = (bodyBytes: number): void => {
-      const extraBytes = Math.max(0, bodyBytes - reservedBytes);
-      const refusal = this.#refusal(bodyBytes, extraBytes, maxBytes);
-      if (refusal === undefined) {
-        reservedBytes += extraBytes;
-        this.#inFlightBytes += extraBytes;
-        return;
-      }
-      // Without its 100 the client may send the body or the next request: only a close is clear.
-      if (isAwaitingContinue) res.shouldKeepAlive = false;
-      finish(refusal);
-    };
+export class ArrivingBody {
+  readonly #budget: BodyBudget;
+  readonly #maxBytes: number;
+  readonly #announcedBytes: number;
+  #buffer: Buffer = Buffer.alloc(0);
+  #bytes = 0;
 
-    reserve(Number(req.headers['content-length'] ?? 0));
-    if (chunks === undefined) return;
-    if (isAwaitingContinue) res.writeContinue();
-    req.on('data', (chunk: Buffer) => {
-      receivedBytes += chunk.length;
-      chunks?.push(chunk);
-      if (receivedBytes > reservedBytes) reserve(receivedBytes);
-    });
-    req.on('end', () => finish(chunks?.length === 1 ? chunks[0] : Buffer.concat(chunks ?? [])));
-    req.on('close', () => finish());
+  /** `announcedBytes` is the length, or the largest possible where the client does not tell. */
+  constructor(budget: BodyBudget, maxBytes: number, announcedBytes: number) {
+    this.#budget = budget;
+    this.#maxBytes = maxBytes;
+    this.#announcedBytes = Math.min(announcedBytes, maxBytes);
   }
 
-  /** Why there is no room for a body of `bodyBytes`, of which `extraBytes` are not reserved yet. */
-  #refusal(bodyBytes: number, extraBytes: number, maxBytes: number): Failure | undefined {
-    if (bodyBytes > maxBytes) {
-      return failure('BODY_TOO_LARGE', `a body has at most ${maxBytes} bytes`);
-    }
-    if (this.#inFlightBytes + extraBytes > BODIES_IN_FLIGHT_BYTES_MAX) {
+  /** Copies what has arrived; the failure if it is too much. */
+  add(piece: Buffer): Failure | undefined {
+    const bytes = this.#bytes + piece.length;
+    if (bytes > this.#maxBytes) return bodyTooLarge(this.#maxBytes);
+    if (bytes > this.#buffer.length && !this.#grow(bytes)) {
       return failure('OVERLOADED', 'too many bodies are arriving at the same time');
     }
+    this.#buffer.set(piece, this.#bytes);
+    this.#bytes = bytes;
     return undefined;
   }
+
+  /** The whole body. */
+  finish(): Buffer {
+    const body = this.#buffer.subarray(0, this.#bytes);
+    this.free();
+    return body;
+  }
+
+  /** Gives back what the budget lent; harmless when called twice. */
+  free(): void {
+    this.#budget.free(this.#buffer.length);
+    this.#buffer = Buffer.alloc(0);
+  }
+
+  #grow(bytes: number): boolean {
+    const roomBytes = Math.max(bytes, FIRST_BYTES, GROWTH * this.#buffer.length);
+    const newBytes = Math.max(bytes, Math.min(roomBytes, this.#announcedBytes));
+    if (!this.#budget.grow(this.#buffer.length, newBytes)) return false;
+    const buffer = Buffer.allocUnsafeSlow(newBytes);
+    buffer.set(this.#buffer.subarray(0, this.#bytes));
+    this.#buffer = buffer;
+    return true;
+  }
+}
+
+/** The failure of a body that has, or is announced to have, more than it may. */
+export function bodyTooLarge(maxBytes: number): Failure {
+  return failure('BODY_TOO_LARGE', `a body has at most ${maxBytes} bytes`);
 }

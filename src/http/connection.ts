@@ -1,0 +1,377 @@
+/**
+ * A connection to a client: requests are parsed from what it sends and answered one after another, in
+ * order. What it may take, in time and memory, is bounded in every state.
+ */
+
+import type { Socket } from 'node:net';
+
+import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
+import {
+  BODY_BYTES_PER_SECOND_MIN,
+  DRAIN_BYTES_MAX,
+  HEADER_BYTES_MAX,
+  PIPELINED_REQUESTS_MAX,
+} from '../base/limits.ts';
+import { renderHead, type HeadEnds } from './answer-head.ts';
+import { bodyTooLarge } from './body.ts';
+import type { BodyBudget, Debtor, UnreadBudget } from './budget.ts';
+import type { Application } from './exchange.ts';
+import { readHead, type HeadFacts } from './head.ts';
+import { Message } from './message.ts';
+import { Outbox } from './outbox.ts';
+import { ServedExchange, type Line } from './served-exchange.ts';
+
+/** How long a client may take, in milliseconds. */
+export interface Patience {
+  /** For the head of a request, from its first byte on. */
+  readonly headersMs: number;
+  /** For a whole request. */
+  readonly requestMs: number;
+  /** Between two signs of life on a connection, reading answers included. */
+  readonly idleMs: number;
+  /** For reading why the connection is being closed. */
+  readonly lingerMs: number;
+}
+
+/** What the connections of a server share. */
+export interface Host {
+  readonly application: Application;
+  readonly bodies: BodyBudget;
+  readonly unread: UnreadBudget;
+  readonly headEnds: HeadEnds;
+  readonly patience: Patience;
+  /** Milliseconds, counted by the server's sweep: as coarse as that, and free of charge. */
+  readonly nowMs: number;
+  /** Whether the server takes no more requests than those that are under way. */
+  readonly isClosing: boolean;
+  /** Forgets a connection that is gone. */
+  onClosed(connection: Connection): void;
+}
+
+/** What holds for a request whose method the parser does not know: of its head only one line was read. */
+const UNKNOWN_FACTS: HeadFacts = {
+  isHttp10: false,
+  bodyBytes: 0,
+  awaitsContinue: false,
+  keepsAlive: false,
+};
+
+export class Connection implements Line, Debtor {
+  readonly outbox: Outbox;
+  readonly #socket: Socket;
+  readonly #host: Host;
+  /** The request that is being read or answered; there is one at a time. */
+  #message: Message | undefined;
+  #exchange: ServedExchange | undefined;
+  /** Bytes that came too early: they wait for the answer to the request before them. */
+  #rest: Buffer | undefined;
+  #restAt = 0;
+  #isReading = false;
+  #isPaused = false;
+  #hasClientEnded = false;
+  /** Nothing that comes any more is a request. */
+  #isEnding = false;
+  /** When the present state began: the request, the silence, the wait for a reader. */
+  #sinceMs: number;
+  #writesSeen = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket, host: Host) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#sinceMs = host.nowMs;
+    this.outbox = new Outbox(socket, this, host.unread, () => this.#onDrained());
+    socket
+      .on('data', (chunk: Buffer) => this.#onData(chunk))
+      .on('end', () => this.#onEnd())
+      // A reset is one of the ways in which a connection ends; what there is to do follows the close.
+      .on('error', () => {})
+      .on('close', () => this.#onClose());
+  }
+
+  get bodies(): BodyBudget {
+    return this.#host.bodies;
+  }
+
+  get headEnds(): HeadEnds {
+    return this.#host.headEnds;
+  }
+
+  get isClosing(): boolean {
+    return this.#host.isClosing;
+  }
+
+  get isGone(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  /** Whether no request is under way. */
+  get isIdle(): boolean {
+    return this.#message === undefined && this.#rest === undefined && !this.outbox.isFull;
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isEnding) return;
+    if (this.#mayRead()) {
+      this.#read(chunk, 0);
+    } else {
+      this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+      this.#pause();
+    }
+  }
+
+  /** Whether bytes that come can be dealt with now. */
+  #mayRead(): boolean {
+    if (this.#isReading || this.#rest !== undefined || this.outbox.isFull) return false;
+    if (this.#exchange === undefined) return true;
+    return !this.#message!.isRead && this.#exchange.takesBody;
+  }
+
+  /** Reads and serves the requests in `chunk` from `from` on, as far as they can be. */
+  #read(chunk: Buffer, from: number): void {
+    this.#isReading = true;
+    let at = from;
+    let served = 0;
+    while (at < chunk.length && !this.#isEnding) {
+      if (served === PIPELINED_REQUESTS_MAX || this.outbox.isFull) break;
+      if (this.#message === undefined) {
+        this.#message = Message.take();
+        this.#sinceMs = this.#host.nowMs;
+        served++;
+      } else if (this.#message.isRead || this.#exchange?.takesBody === false) break;
+      at = this.#message.read(chunk, at);
+      this.#onProgress(this.#message);
+    }
+    this.#isReading = false;
+    this.outbox.flush();
+    if (at < chunk.length && !this.#isEnding) this.#postpone(chunk, at, served);
+    else if (this.#exchange?.takesBody === false && !this.#message!.isRead) this.#pause();
+  }
+
+  #postpone(chunk: Buffer, at: number, served: number): void {
+    this.#rest = chunk;
+    this.#restAt = at;
+    this.#pause();
+    // Others have their turn; nothing else would call this connection again.
+    if (served === PIPELINED_REQUESTS_MAX) setImmediate(() => this.#goOn());
+  }
+
+  /** Deals with what the last read of a message brought. */
+  #onProgress(message: Message): void {
+    if (message.trouble !== undefined) {
+      this.#refuse(this.#troubleOf(message));
+      return;
+    }
+    if (!message.isHeadRead) return;
+    if (this.#exchange === undefined) {
+      if (!this.#open(message)) return;
+    } else {
+      const exchange = this.#exchange;
+      exchange.arrive(message.bytes.subarray(message.bodyStart, message.bodyEnd));
+      if (exchange.isBeyondDraining) return this.#refuse(bodyTooLarge(DRAIN_BYTES_MAX));
+      if (message.isRead) exchange.finishBody();
+    }
+    this.#settle();
+  }
+
+  /** Hands a request whose head has come to the application; false if it was refused. */
+  #open(message: Message): boolean {
+    const facts = message.isUnknown ? UNKNOWN_FACTS : readHead(message);
+    if (isFailure(facts)) {
+      this.#refuse(facts);
+      return false;
+    }
+    if (facts.bodyBytes !== undefined && !message.isRead) message.announce(facts.bodyBytes);
+    const exchange = new ServedExchange(this, message, facts);
+    this.#exchange = exchange;
+    if (message.bodyEnd > message.bodyStart) {
+      exchange.arrive(message.bytes.subarray(message.bodyStart, message.bodyEnd));
+    }
+    this.#host.application.handle(exchange);
+    return !this.#isEnding;
+  }
+
+  /** Makes way for the next request when this one is read and answered. */
+  #settle(): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined || !exchange.isWhole) return;
+    if (!exchange.keepsAlive || this.#host.isClosing) return this.#end();
+    if (!this.#message!.isRead) return;
+    this.#closeExchange();
+    this.#sinceMs = this.#host.nowMs;
+    if (this.#hasClientEnded && this.#rest === undefined && !this.#isReading) this.#end();
+  }
+
+  #closeExchange(): void {
+    this.#exchange?.close();
+    this.#message?.release();
+    this.#exchange = this.#message = undefined;
+  }
+
+  // What an exchange asks of its line.
+
+  wantBody(): void {
+    if (!this.#isReading) this.#goOn();
+  }
+
+  onAnswered(): void {
+    if (this.#isReading) return;
+    this.outbox.flush();
+    this.#settle();
+    this.#goOn();
+  }
+
+  abort(): void {
+    this.#isEnding = true;
+    // A reset cannot be taken for the end of an answer; over TLS a missing goodbye says the same.
+    if ('encrypted' in this.#socket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  async drained(): Promise<void> {
+    if (!this.outbox.isFull || this.isGone) return;
+    await new Promise<void>((resolve) => {
+      const before = this.#wake;
+      this.#wake = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  /** Reads on: what has come before, then what comes. */
+  #goOn(): void {
+    if (this.#isEnding || this.#isReading || this.isGone) return;
+    const rest = this.#rest;
+    if (rest !== undefined) {
+      this.#rest = undefined;
+      if (this.#mayRead()) this.#read(rest, this.#restAt);
+      else this.#rest = rest;
+      if (this.#rest !== undefined) return;
+      this.#restAt = 0;
+    }
+    if (this.#mayRead()) this.#resume();
+    if (this.#hasClientEnded) this.#onEnd();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #onDrained(): void {
+    this.#sinceMs = this.#host.nowMs;
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+    this.#goOn();
+  }
+
+  /** The client has sent all it will send; what is complete is still answered. */
+  #onEnd(): void {
+    this.#hasClientEnded = true;
+    if (this.#isEnding || this.#rest !== undefined || this.#message?.isRead) return;
+    if (this.#message === undefined) this.#end();
+    else this.#refuse(failure('MALFORMED_REQUEST', 'the request ends before it is complete'));
+  }
+
+  #onClose(): void {
+    this.#isEnding = true;
+    this.outbox.clear();
+    this.#rest = undefined;
+    this.#closeExchange();
+    this.#wake?.();
+    this.#wake = undefined;
+    this.#host.onClosed(this);
+  }
+
+  #troubleOf(message: Message): Failure {
+    switch (message.trouble) {
+      case 'headers too large': {
+        const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
+        return failure('HEADERS_TOO_LARGE', detail);
+      }
+      case 'chunks too small':
+        return failure('MALFORMED_REQUEST', 'the heads of chunks and the trailers take too much');
+      case 'malformed':
+      case undefined:
+      default: {
+        const detail = `the request is not HTTP/1.1: ${message.reason}`;
+        return failure('MALFORMED_REQUEST', detail);
+      }
+    }
+  }
+
+  /** Answers what cannot be served, unless something was answered already, and ends the connection. */
+  #refuse(problem: Failure): void {
+    if (this.#exchange?.isUnderWay) {
+      // Of an answer that is not whole the end must not look like one.
+      if (!this.#exchange.isWhole) return this.abort();
+    } else {
+      const { headers, body } = this.#host.application.describe(problem);
+      const head = renderHead(httpStatus(problem.code), headers);
+      const isHead = this.#exchange?.method === 'HEAD';
+      const length = `Content-Length: ${body.length}\r\n`;
+      this.outbox.add(`${head}${length}${this.headEnds.closing}${isHead ? '' : body}`);
+    }
+    this.#end();
+  }
+
+  /**
+   * Says that nothing follows, and reads on for a while: closed at once, the connection would be reset
+   * under a client that is still sending, and the answer lost.
+   */
+  #end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#rest = undefined;
+    this.#sinceMs = this.#host.nowMs;
+    this.outbox.end();
+    this.#closeExchange();
+    this.#resume();
+  }
+
+  /** Ends the connection if no request is under way. */
+  endIdle(): void {
+    if (this.isIdle) this.#end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Looks whether the client has taken too long; called now and then. */
+  sweep(): void {
+    const { patience, nowMs } = this.#host;
+    if (this.outbox.isFull && this.outbox.writes !== this.#writesSeen) {
+      this.#writesSeen = this.outbox.writes;
+      this.#sinceMs = nowMs;
+    }
+    const elapsedMs = nowMs - this.#sinceMs;
+    if (this.outbox.isFull) {
+      if (elapsedMs > patience.idleMs) this.#socket.destroy();
+    } else if (this.#isEnding) {
+      if (elapsedMs > patience.lingerMs) this.#socket.destroy();
+    } else if (this.#message === undefined) {
+      if (elapsedMs > patience.idleMs) this.#end();
+    } else if (!this.#message.isRead && this.#isLate(this.#message, elapsedMs)) {
+      this.#refuse(failure('REQUEST_TIMEOUT', 'the request did not arrive in time'));
+    }
+  }
+
+  #isLate(message: Message, elapsedMs: number): boolean {
+    const { headersMs, requestMs } = this.#host.patience;
+    // Paused, it is not the client who takes his time.
+    if (elapsedMs <= headersMs || this.#isPaused) return false;
+    if (!message.isHeadRead || elapsedMs > requestMs) return true;
+    const neededBytes = (BODY_BYTES_PER_SECOND_MIN * (elapsedMs - headersMs)) / 1000;
+    return message.wireBytes < neededBytes;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What goes out on a connection: the text of small answers gathered into one write, large ones in pieces,
+ * and what the socket does not take at once kept until it does.
+ */
+
+import type { Duplex } from 'node:stream';
+
+import type { Debtor, UnreadBudget } from './budget.ts';
+import type { Piece } from './exchange.ts';
+
+/** Bytes that are written at a time; the socket takes as many at once if the client reads. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Where bytes on loan are copied on their way out. A socket that does not take all of it keeps it. */
+let scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
+
+export class Outbox {
+  readonly #socket: Duplex;
+  readonly #debtor: Debtor;
+  readonly #budget: UnreadBudget;
+  readonly #onDrained: () => void;
+  /** Text that is written when somebody says so: one char a byte. */
+  #text = '';
+  /** What the socket gets when it has taken what it has. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #isFull = false;
+  #writes = 0;
+  #endsThen = false;
+
+  /** `onDrained` is told when a socket that was full has room again. */
+  constructor(socket: Duplex, debtor: Debtor, budget: UnreadBudget, onDrained: () => void) {
+    this.#socket = socket;
+    this.#debtor = debtor;
+    this.#budget = budget;
+    this.#onDrained = onDrained;
+  }
+
+  /** Whether the client has not read what it was sent. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** How often a client that did not read has gone on reading. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Adds text, of which each character is a byte, to what the next {@link flush} writes. */
+  add(text: string): void {
+    this.#text += text;
+  }
+
+  /** Adds pieces that may be on loan: they are copied or written when this returns. */
+  addPieces(pieces: readonly Piece[]): void {
+    if (pieces.every((piece) => typeof piece === 'string')) {
+      for (const piece of pieces) this.#text += piece;
+      return;
+    }
+    const all = [this.#text, ...pieces];
+    this.#text = '';
+    let filled = 0;
+    for (const piece of all) {
+      const length = piece.length;
+      for (let at = 0; at < length; ) {
+        if (filled === PIECE_BYTES) filled = this.#writeScratch(filled);
+        const end = Math.min(length, at + PIECE_BYTES - filled);
+        if (typeof piece === 'string') scratch.write(piece.slice(at, end), filled, 'latin1');
+        else scratch.set(piece.subarray(at, end), filled);
+        filled += end - at;
+        at = end;
+      }
+    }
+    this.#writeScratch(filled);
+  }
+
+  /** Writes what was added. */
+  flush(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    if (this.#isFull) {
+      this.#wait(Buffer.from(text, 'latin1'));
+      return;
+    }
+    this.#socket.write(text, 'latin1', this.#onWritten);
+    if (this.#socket.writableLength > 0) this.#fill();
+  }
+
+  /** Writes what was added, and says that nothing follows. */
+  end(): void {
+    if (this.#isFull) {
+      this.flush();
+      this.#endsThen = true;
+      return;
+    }
+    const text = this.#text;
+    this.#text = '';
+    this.#socket.end(text, 'latin1');
+  }
+
+  /** Forgets what has not gone out. */
+  clear(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#text = '';
+    this.#budget.clear(this.#debtor);
+  }
+
+  /** Writes or keeps the first `bytes` of the scratch; returns how many are still in it: none. */
+  #writeScratch(bytes: number): number {
+    const piece = bytes === PIECE_BYTES ? scratch : scratch.subarray(0, bytes);
+    if (this.#isFull) {
+      this.#wait(Buffer.from(piece));
+      return 0;
+    }
+    this.#socket.write(piece, this.#onWritten);
+    if (this.#socket.writableLength > 0) {
+      scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
+      this.#fill();
+    }
+    return 0;
+  }
+
+  #wait(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#owe();
+  }
+
+  #fill(): void {
+    this.#isFull = true;
+    this.#owe();
+  }
+
+  #owe(): void {
+    this.#budget.set(this.#debtor, this.#socket.writableLength + this.#waitingBytes);
+  }
+
+  /** Called when the socket has passed on what it was given last. */
+  readonly #onWritten = (): void => {
+    if (!this.#isFull || this.#socket.writableLength > 0) return;
+    this.#writes++;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#waitingBytes -= next.length;
+      this.#socket.write(next, this.#onWritten);
+      if (this.#socket.writableLength === 0) continue;
+      this.#owe();
+      return;
+    }
+    this.#isFull = false;
+    this.#budget.clear(this.#debtor);
+    if (this.#endsThen) this.#socket.end();
+    else this.#onDrained();
+  };
+}
