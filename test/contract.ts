@@ -25,7 +25,8 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 const NEVER = '0001-01-01T00:00:00Z';
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 const NODE = {
-  id: expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/),
+  // A UUID, or the name that a server of Valkey or Redis has.
+  id: expect.stringMatching(/^([\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|[\da-f]{40})$/),
   addr: expect.stringMatching(/^.+:\d+$/),
 };
 

@@ -224,3 +224,41 @@ export const HOPS_MAX = 2;
 
 /** Time in which a TLS handshake must be done. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Time in which a connection to a server of the engine `valkey` must be made. */
+export const VALKEY_CONNECT_TIMEOUT_MS = 1000;
+
+/** Time without a byte, while an answer is due, after which such a server counts as dead. */
+export const VALKEY_SILENCE_MAX_MS = 2000;
+
+/** Time after which a request to such a server is given up, whatever else it is sending. */
+export const VALKEY_REQUEST_TIMEOUT_MS = 10_000;
+
+/** Longest pause before such a server that was lost is dialled again. */
+export const VALKEY_REDIAL_MAX_MS = 500;
+
+/** How often one request may be sent on to another server of the engine `valkey`. */
+export const VALKEY_HOPS_MAX = 5;
+
+/** How often the map of slots is read: while all is well, and while a primary is missing. */
+export const VALKEY_REFRESH_MS = 1000;
+export const VALKEY_REFRESH_SOON_MS = 100;
+
+/** Servers that are asked for the map at a time, and how long they get. */
+export const VALKEY_REFRESH_SERVERS_MAX = 3;
+export const VALKEY_REFRESH_TIMEOUT_MS = 500;
+
+/** Longest `-valkey-prefix`, in bytes. */
+export const VALKEY_PREFIX_BYTES_MAX = 256;
+
+/** Time in which a first server of `-valkey-addr` must have been reached. */
+export const VALKEY_START_TIMEOUT_MS = 30_000;
+
+/** Keys that one step of a listing reads at a server, unless a single slot has more. */
+export const VALKEY_STEP_KEYS = 1000;
+
+/** Keys of a single server that are sorted in memory at a time. */
+export const VALKEY_SORTED_KEYS_MAX = 200_000;
+
+/** How long a listing waits for a slot to be served again. */
+export const VALKEY_LIST_PATIENCE_MS = 5000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { FLAGS } from './config.ts';
+import { checkEngine, FLAGS, type Config } from './config.ts';
 import { parseFlags, UsageError } from './flags.ts';
 
 const parse = (...argv: string[]) => parseFlags(FLAGS, argv, {});
@@ -71,4 +71,47 @@ test('-join may be repeated, and take a list', () => {
       { host: 'c', port: 3 },
     ],
   });
+});
+
+const VALKEY = ['-engine', 'valkey', '-valkey-addr', 'a:6379', '-valkey-addr', 'b:6379'];
+
+test('-engine takes redis for valkey, and -valkey-addr may be repeated', () => {
+  expect(parse('-engine', 'redis', ...VALKEY.slice(2))).toMatchObject({
+    engine: 'valkey',
+    'valkey-addr': [
+      { host: 'a', port: 6379 },
+      { host: 'b', port: 6379 },
+    ],
+  });
+});
+
+test.each([
+  [['-max-memory', '1gb', ...VALKEY], '-max-memory has no meaning with -engine valkey'],
+  [['-join', 'c:1', ...VALKEY], '-join has no meaning with -engine valkey'],
+  [['-valkey-addr', 'a:1'], '-valkey-addr has no meaning with -engine memory'],
+  [['-valkey-accessed', 'lazy'], '-valkey-accessed has no meaning with -engine memory'],
+  [['-engine', 'valkey'], '-engine valkey needs -valkey-addr'],
+])('%j is refused: %s', (argv, message) => {
+  const refused = () => checkEngine(parse(...argv) as Config);
+  expect(refused).toThrow(UsageError);
+  expect(refused).toThrow(message);
+});
+
+test('flags of the engine that is chosen, and those of both, are taken', () => {
+  expect(() => {
+    checkEngine(parse() as Config);
+    checkEngine(parse('-max-memory', '1gb', '-join', 'c:1', '-tls-ca', 'x') as Config);
+    checkEngine(parse('-max-value-size', '1mb', '-tls-cert', 'x', ...VALKEY) as Config);
+  }).not.toThrow();
+});
+
+test('a hash tag in -valkey-prefix is refused: it would put all keys into one slot', () => {
+  expect(() => parse('-valkey-prefix', 'a{b}')).toThrow(/without braces/);
+  expect(parse('-valkey-prefix', 'é:')).toMatchObject({ 'valkey-prefix': '\xc3\xa9:' });
+});
+
+test('a password is read from the environment, never from the command line', () => {
+  const env = { MEMHASHD_VALKEY_PASSWORD: 'a=b' };
+  expect(parseFlags(FLAGS, [], env)).toMatchObject({ 'valkey-password': 'a=b' });
+  expect(() => parse('-valkey-password', 'a')).toThrow(/set MEMHASHD_VALKEY_PASSWORD instead/);
 });

@@ -1,10 +1,16 @@
 /** The settings of a node and the flags they come from. */
 
-import { MAX_MEMORY_BYTES_MAX, PARTITIONS_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
+import { keyFromText, type Key } from '../base/key.ts';
+import {
+  MAX_MEMORY_BYTES_MAX,
+  PARTITIONS_MAX,
+  VALKEY_PREFIX_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from '../base/limits.ts';
 import { formatAddress, isUnspecified, parseAddress, type Address } from '../net/address.ts';
 import { EVICTIONS } from '../store/eviction.ts';
-import type { Flag, FlagValues } from './flags.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { UsageError, type Flag, type FlagValues } from './flags.ts';
 
 /** Every flag of `memhashd`, in the order of the help text. */
 export const FLAGS = {
@@ -118,6 +124,77 @@ export const FLAGS = {
     isSwitch: true,
     parse: (text: string) => oneOf(['true', 'false'], text) === 'true',
   },
+  engine: {
+    placeholder: 'memory|valkey',
+    help: `What holds the records: the memory of this node and its cluster, or the servers of
+      -valkey-addr. (redis is another name for valkey.)`,
+    fallback: 'memory',
+    parse: engine,
+  },
+  'valkey-addr': {
+    placeholder: 'HOST:PORT',
+    help: `The address of a Valkey or Redis server, 6.2 or newer, single or of a cluster; the others
+      of a cluster are found through it.`,
+    fallback: undefined,
+    repeatable: true,
+    parse: (text: string) => text.split(',').map(reachableAddress),
+  },
+  'valkey-user': {
+    placeholder: 'NAME',
+    help: 'The user to log in as at the servers.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'valkey-password-file': {
+    placeholder: 'FILE',
+    help: 'The file that holds the password; a line end at its end is left out.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'valkey-password': {
+    placeholder: 'TEXT',
+    help: 'The password, in the environment; it is no flag, because ps shows flags to everyone.',
+    fallback: undefined,
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  'valkey-db': {
+    placeholder: 'N',
+    help: 'The number of the database at a single server.',
+    fallback: '0',
+    parse: (text: string) => wholeNumber(text, 0, 999_999),
+  },
+  'valkey-prefix': {
+    placeholder: 'TEXT',
+    help: 'Stands before every key at the servers, so that they can hold other things too.',
+    fallback: '',
+    parse: prefix,
+  },
+  'valkey-accessed': {
+    placeholder: 'exact|lazy',
+    help: `Whether each load notes its time at the server, or only one in a minute for a record,
+      which spares most writes.`,
+    fallback: 'exact',
+    parse: (text: string) => oneOf<'exact' | 'lazy'>(['exact', 'lazy'], text),
+  },
+  'valkey-tls-ca': {
+    placeholder: 'FILE',
+    help: 'The certificates, in PEM form, that sign those of the servers; with it the connections use TLS.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'valkey-tls-cert': {
+    placeholder: 'FILE',
+    help: 'The certificate, in PEM form, by which this node shows the servers who it is.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'valkey-tls-key': {
+    placeholder: 'FILE',
+    help: 'The private key of -valkey-tls-cert, in PEM form.',
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
 } as const satisfies Record<string, Flag<unknown>>;
 
 export type Config = FlagValues<typeof FLAGS>;
@@ -150,6 +227,52 @@ function oneOf<Name extends string>(names: readonly Name[], text: string): Name 
   const found = names.find((name) => name === text);
   if (found === undefined) throw new Error(`it takes ${names.join(', ')}`);
   return found;
+}
+
+function engine(text: string): 'memory' | 'valkey' {
+  const name = oneOf(['memory', 'valkey', 'redis'], text);
+  return name === 'redis' ? 'valkey' : name;
+}
+
+/** A hash tag in a prefix would put all keys into one slot. */
+function prefix(text: string): Key {
+  const bytes = keyFromText(text);
+  if (bytes === undefined || bytes.length > VALKEY_PREFIX_BYTES_MAX || /[{}]/.test(text)) {
+    throw new Error(`it takes up to ${VALKEY_PREFIX_BYTES_MAX} bytes of UTF-8 without braces`);
+  }
+  return bytes;
+}
+
+/** What only the one engine and only the other makes use of, and says so when it is given. */
+const MEMORY_FLAGS = [
+  'advertise-addr',
+  'join',
+  'join-retries',
+  'tls-ca',
+  'num-partitions',
+  'max-memory',
+  'eviction',
+] as const satisfies readonly (keyof Config)[];
+
+/**
+ * Refuses flags that mean nothing to the engine that is chosen: to leave them out in silence would let
+ * somebody believe that they hold.
+ *
+ * @throws UsageError that names the flag.
+ */
+export function checkEngine(config: Config): void {
+  const flags = Object.keys(FLAGS) as (keyof Config)[];
+  const isValkey = config.engine === 'valkey';
+  const useless = isValkey ? MEMORY_FLAGS : flags.filter((name) => name.startsWith('valkey-'));
+  for (const name of useless) {
+    const { fallback, parse } = FLAGS[name];
+    const usual = fallback === undefined ? undefined : parse(fallback);
+    if (config[name] === usual) continue;
+    throw new UsageError(`-${name} has no meaning with -engine ${config.engine}`);
+  }
+  if (isValkey && config['valkey-addr'] === undefined) {
+    throw new UsageError('-engine valkey needs -valkey-addr');
+  }
 }
 
 function wholeNumber(text: string, min: number, max: number): number {

@@ -17,6 +17,8 @@ export interface Flag<Value> {
   readonly repeatable?: boolean;
   /** Whether the flag alone, without a value, means `true`; a value then needs the form with `=`. */
   readonly isSwitch?: boolean;
+  /** Whether it is read from the environment only: `ps` shows everyone what a command line says. */
+  readonly isSecret?: boolean;
   parse(text: string): Value;
 }
 
@@ -55,6 +57,9 @@ export function parseFlags<Set extends Flags>(
     }
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) throw new UsageError(`unknown flag -${name}; -help lists the flags`);
+    if (flag.isSecret) {
+      throw new UsageError(`-${name} would be seen by others: set ${variableOf(name)} instead`);
+    }
     const text = inline ?? (flag.isSwitch ? 'true' : rest.next().value);
     if (text === undefined) throw new UsageError(`-${name} needs a value, ${flag.placeholder}`);
     const before = flag.repeatable ? given.get(name) : undefined;
@@ -74,7 +79,8 @@ function parseValue(flag: Flag<unknown>, text: string, source: string): unknown 
   try {
     return flag.parse(text);
   } catch (error) {
-    throw new UsageError(`bad value ${JSON.stringify(text)} for ${source}: ${messageOf(error)}`);
+    const written = flag.isSecret ? '' : ` ${JSON.stringify(text)}`;
+    throw new UsageError(`bad value${written} for ${source}: ${messageOf(error)}`);
   }
 }
 
@@ -89,14 +95,15 @@ function variableOf(name: string): string {
 /** The help text of a set of flags. */
 export function describeFlags(flags: Flags): string {
   return Object.entries(flags)
-    .map(([name, { placeholder, help, fallback, repeatable, isSwitch }]) => {
+    .map(([name, { placeholder, help, fallback, repeatable, isSwitch, isSecret }]) => {
       const notes = [
         fallback === undefined || isSwitch ? undefined : `default ${fallback}`,
         repeatable ? 'may be repeated' : undefined,
       ].filter((note) => note !== undefined);
       const lines = help.trim().split('\n');
       if (notes.length > 0) lines.push(`(${notes.join('; ')})`);
-      const written = isSwitch ? `-${name}` : `-${name} ${placeholder}`;
+      const label = isSecret ? variableOf(name) : `-${name}`;
+      const written = isSwitch ? label : `${label} ${placeholder}`;
       return [`  ${written}`, ...lines.map((line) => `        ${line.trim()}`)].join('\n');
     })
     .join('\n');

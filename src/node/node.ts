@@ -13,21 +13,30 @@ import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/a
 import { describeNetworkError } from '../net/network-error.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
-import type { NodeRef } from '../record/reply.ts';
+import type { Engine } from '../record/engine.ts';
 import { Store } from '../store/store.ts';
-import type { Config } from './config.ts';
+import { checkEngine, type Config } from './config.ts';
 import { UsageError } from './flags.ts';
 import type { Log } from './log.ts';
 import { Maintenance } from './maintenance.ts';
 import { readTokens } from './tokens.ts';
 
+/** What is behind the API of a node. */
+export interface Backend {
+  readonly engine: Engine;
+  /** What the log says of it. */
+  readonly facts: object;
+  /** Where others reach this node, when its address for clients is every interface. */
+  readonly host: string;
+  reload(tls: TlsMaterial): void;
+  close(): void;
+}
+
 /** What a node consists of. */
 interface Parts {
   readonly access: Access;
-  readonly transport: SocketTransport;
-  readonly cluster: Cluster;
+  readonly backend: Backend;
   readonly http: HttpServer;
-  readonly maintenance: Maintenance;
 }
 
 export class Node {
@@ -51,22 +60,29 @@ export class Node {
    * @throws Error that says in a line why it cannot: an address in use, a cluster it must not join.
    */
   static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
+    checkEngine(config);
     checkReachable(config);
     const tls = readTls(config);
     const access = new Access(readTokens(config));
-    const transport = new SocketTransport(tls, systemTimers);
-    const server = await listen(transport, 'server-addr', config);
-    const self = { id: randomUUID(), addr: formatAddress(config['advertise-addr'] ?? server) };
-    const parts = assemble({ config, log, checks, tls, access, transport, self });
+    const scheduler = new Scheduler();
+    const backend = await open({ config, log, checks, tls, scheduler });
+    const { engine } = backend;
+    const api = new Api({
+      engine,
+      scheduler,
+      access,
+      valueBytesMax: config['max-value-size'],
+      corsOrigins: config['cors-origin'],
+      onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
+    });
+    const parts = { access, backend, http: new HttpServer(api, { tls }) };
     try {
       const client = await listen(parts.http, 'client-addr', config);
-      const reachable = isUnspecified(client)
-        ? { ...client, host: (config['advertise-addr'] ?? server).host }
-        : client;
-      const facts = { id: self.id, client: formatAddress(client), server: self.addr };
+      const reachable = isUnspecified(client) ? { ...client, host: backend.host } : client;
+      const facts = { ...backend.facts, client: formatAddress(client) };
       log.info(facts, 'listening');
       warnIfExposed(client, config, log);
-      await parts.cluster.start(formatAddress(reachable));
+      await engine.start(formatAddress(reachable));
       log.info(facts, 'serving');
       return new Node(client, parts, config, log);
     } catch (error) {
@@ -97,7 +113,7 @@ export class Node {
       const tls = readTls(this.#config);
       if (tls === undefined) return;
       this.#parts.http.reload(tls);
-      this.#parts.transport.reload(tls);
+      this.#parts.backend.reload(tls);
       this.#log.info('new certificates are in use');
     } catch (error) {
       this.#log.error({ reason: (error as Error).message }, 'the old certificates stay in use');
@@ -116,21 +132,30 @@ export class Node {
   }
 }
 
-/** What the parts of a node are made from. */
-interface Plan {
+/** What a backend is made from. */
+export interface Setting {
   readonly config: Config;
   readonly log: Log;
   readonly checks: boolean;
   readonly tls: TlsMaterial | undefined;
-  readonly access: Access;
-  readonly transport: SocketTransport;
-  readonly self: NodeRef;
+  readonly scheduler: Scheduler;
+}
+
+/** The engine that is not used is not even loaded. */
+async function open(setting: Setting): Promise<Backend> {
+  if (setting.config.engine === 'memory') return openMemory(setting);
+  const { openValkey } = await import('./valkey.ts');
+  return openValkey(setting);
 }
 
 /** A random number from 0 to less than 1. */
 const random = (): number => randomInt(2 ** 32) / 2 ** 32;
 
-function assemble({ config, log, checks, tls, access, transport, self }: Plan): Parts {
+async function openMemory({ config, log, checks, tls, scheduler }: Setting): Promise<Backend> {
+  const transport = new SocketTransport(tls, systemTimers);
+  const server = await listen(transport, 'server-addr', config);
+  const advertised = config['advertise-addr'] ?? server;
+  const self = { id: randomUUID(), addr: formatAddress(advertised) };
   const store = new Store({
     node: self,
     clock: systemClock,
@@ -140,7 +165,6 @@ function assemble({ config, log, checks, tls, access, transport, self }: Plan): 
     valueBytesMax: config['max-value-size'],
     random,
   });
-  const scheduler = new Scheduler();
   const cluster = new Cluster({
     self,
     partitions: config['num-partitions'],
@@ -154,24 +178,23 @@ function assemble({ config, log, checks, tls, access, transport, self }: Plan): 
     random,
     log,
   });
-  const api = new Api({
-    engine: cluster,
-    scheduler,
-    access,
-    valueBytesMax: config['max-value-size'],
-    corsOrigins: config['cors-origin'],
-    onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
-  });
-  const http = new HttpServer(api, { tls });
   const maintenance = new Maintenance(store, scheduler, checks);
-  return { access, transport, cluster, http, maintenance };
+  return {
+    engine: cluster,
+    facts: { id: self.id, server: self.addr },
+    host: advertised.host,
+    reload: (material) => transport.reload(material),
+    close() {
+      cluster.close();
+      transport.close();
+      maintenance.stop();
+    },
+  };
 }
 
-function destroy({ transport, cluster, http, maintenance }: Parts): void {
+function destroy({ backend, http }: Parts): void {
   http.destroy();
-  cluster.close();
-  transport.close();
-  maintenance.stop();
+  backend.close();
 }
 
 function readTls(config: Config): TlsMaterial | undefined {

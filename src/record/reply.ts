@@ -25,6 +25,11 @@ export interface Meta {
   readonly accessedAt: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /**
+   * Tells this version from another of the same time and count, where an engine may forget one: hex
+   * digits, random at each store. Part of the version, not shown otherwise.
+   */
+  readonly salt?: string;
 }
 
 /** The meta of a record that is not there, as the answer to a delete shows it. */

@@ -7,5 +7,6 @@ export function versionOf(meta: Meta): string {
   // In two parts: a number of more than 32 bits takes V8 four times as long to print.
   const high = Math.floor(meta.createdAt / 2 ** 28);
   const low = meta.createdAt - high * 2 ** 28;
-  return `${high.toString(36)}-${low.toString(36)}-${meta.index.toString(36)}`;
+  const version = `${high.toString(36)}-${low.toString(36)}-${meta.index.toString(36)}`;
+  return meta.salt === undefined ? version : `${version}-${meta.salt}`;
 }

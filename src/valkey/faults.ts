@@ -1,0 +1,69 @@
+/** What goes wrong between us and a server, as our failures. */
+
+import { ReplyError } from 'ioredis';
+
+import { failure, type Failure } from '../base/errors.ts';
+
+/** The connection was not ready, so nothing was sent. */
+export class NotSent extends Error {
+  override readonly name = 'NotSent';
+}
+
+/** Where a server says that a slot is, for good (`moved`) or for this one request (`ask`). */
+export interface Redirect {
+  readonly status: 'moved' | 'ask';
+  readonly slot: number;
+  /** `host:port`; the host is empty where it is that of the server which answered. */
+  readonly addr: string;
+}
+
+/** Words by which a server says that it cannot serve now, and that it did nothing. */
+const UNAVAILABLE = new Set([
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'READONLY',
+  'NOREPLICAS',
+  'MISCONF',
+  'TRYAGAIN',
+  'BUSY',
+  'NOAUTH',
+  'WRONGPASS',
+  'NOPERM',
+]);
+
+/** The first word of what a server said no by; a script on 6.2 puts its line before it. */
+function wordOf(message: string): string {
+  return /^(?:@?\w+: \d+: )?(?:ERR .*?-)?([A-Z]+)\b/.exec(message)?.[1] ?? '';
+}
+
+/** Whether a server said no; anything else that goes wrong is no answer. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ReplyError;
+}
+
+/** What an error of a connection or the refusal of a server means for a request. */
+export function faultOf(error: unknown, addr: string, isWrite: boolean): Failure | Redirect {
+  const { message } = error as Error;
+  if (isRefusal(error)) return refusal(message, addr);
+  if (error instanceof NotSent) {
+    return failure('OWNER_UNAVAILABLE', `there is no connection to ${addr}: ${message}`);
+  }
+  return isWrite
+    ? failure('OUTCOME_UNKNOWN', `${addr} did not answer: ${message}`)
+    : failure('OWNER_UNAVAILABLE', `${addr} did not answer: ${message}`);
+}
+
+function refusal(message: string, addr: string): Failure | Redirect {
+  const word = wordOf(message);
+  if (word === 'MOVED' || word === 'ASK') {
+    const [, slot, target = ''] = message.split(' ');
+    return { status: word === 'MOVED' ? 'moved' : 'ask', slot: Number(slot), addr: target };
+  }
+  if (word === 'OOM') return failure('MEMORY_FULL', `${addr} has no memory left: ${message}`);
+  if (word === 'WRONGTYPE') {
+    return failure('WRONG_TYPE', `the key holds something at ${addr} that memhashd did not store`);
+  }
+  if (UNAVAILABLE.has(word)) return failure('OWNER_UNAVAILABLE', `${addr} says: ${message}`);
+  return failure('INTERNAL_ERROR', `${addr} says: ${message}`);
+}

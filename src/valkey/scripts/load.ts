@@ -1,0 +1,58 @@
+/** Reading a record, and noting that it was read. */
+
+import { RECORD, CONDITION } from './record.ts';
+import { script } from './script.ts';
+
+/**
+ * `accessed_at` is the last 7 bytes of the header and written in place: that keeps the expiry, and costs
+ * a replica those bytes whatever the size of the value. Where the server cannot write now (no memory, too
+ * few replicas) the load answers all the same; but a server that is no primary must not answer, as its
+ * records may be old. ARGV[1]: how old, in microseconds, the noted time may be.
+ */
+const TOUCH = `
+local function touch(header, now)
+  if now - struct.unpack('>I7', header, 36) < tonumber(ARGV[1]) then return end
+  local done = redis.pcall('SETRANGE', KEYS[1], 35, struct.pack('>I7', now))
+  if type(done) == 'table' and done.err and done.err:find('READONLY', 1, true) then return done end
+end
+`;
+
+/** Answers nil for no record, else the time of this access and the record. */
+export const LOAD = script(
+  RECORD,
+  TOUCH,
+  `
+local bytes = redis.call('GET', KEYS[1])
+if not bytes then return false end
+if not isRecord(bytes) then return redis.error_reply(FOREIGN) end
+local now = clock()
+if not isLive(bytes, now) then return false end
+return touch(bytes, now) or { struct.pack('>I7', now), bytes }
+`,
+);
+
+/**
+ * The same under a condition, ARGV[2] and ARGV[3]: the header is read first, the value only where it is
+ * wanted. Where the condition does not hold the answer is the header alone.
+ */
+export const LOAD_IF = script(
+  RECORD,
+  CONDITION,
+  TOUCH,
+  `
+local header = redis.call('GETRANGE', KEYS[1], 0, HEADER - 1)
+if header == '' then return false end
+if not isRecord(header) then return redis.error_reply(FOREIGN) end
+local now = clock()
+if not isLive(header, now) then return false end
+local accessed = struct.pack('>I7', now)
+if holds(ARGV[2], '', version(header)) then
+  local refused = touch(header, now)
+  if refused then return refused end
+  if holds('', ARGV[3], version(header)) then
+    return { accessed, redis.call('GET', KEYS[1]) }
+  end
+end
+return { accessed, header }
+`,
+);

@@ -1,0 +1,154 @@
+/** One server of Valkey or Redis: its connection, and what can be sent over it. */
+
+import { Command, Redis, type RedisOptions } from 'ioredis';
+import type { ConnectionOptions } from 'node:tls';
+
+import {
+  VALKEY_CONNECT_TIMEOUT_MS,
+  VALKEY_REDIAL_MAX_MS,
+  VALKEY_REQUEST_TIMEOUT_MS,
+  VALKEY_SILENCE_MAX_MS,
+} from '../base/limits.ts';
+import { parseAddress } from '../net/address.ts';
+import { NotSent } from './faults.ts';
+import type { Script } from './scripts/script.ts';
+
+/** What a command takes besides its name. */
+export type Argument = string | Buffer;
+
+/** How to reach servers; the same for all. */
+export interface Access {
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  readonly tls: ConnectionOptions | undefined;
+}
+
+export class Server {
+  readonly addr: string;
+  readonly #redis: Redis;
+  readonly #onChange: () => void;
+  #lastError: Error | undefined;
+  #isCorked = false;
+  #isClosed = false;
+
+  /** Dials at once and again whenever the connection is lost; `onChange` is told of both. */
+  constructor(addr: string, access: Access, onChange: () => void) {
+    this.addr = addr;
+    this.#onChange = onChange;
+    this.#redis = new Redis(optionsOf(addr, access));
+    this.#redis.on('error', (error: Error) => (this.#lastError = error));
+    this.#redis.on('ready', () => {
+      this.#lastError = undefined;
+      this.#onChange();
+    });
+    this.#redis.on('close', () => this.#onChange());
+  }
+
+  get isReady(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /** Why there is no connection, if that is known. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  /** Resolves when the connection is ready or `timeoutMs` have passed. */
+  whenReady(timeoutMs: number): Promise<void> {
+    if (this.isReady || this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#redis.off('ready', done).off('end', done);
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.#redis.on('ready', done).on('end', done);
+    });
+  }
+
+  /**
+   * Sends a command once and never again; its answer, bulk strings as bytes.
+   *
+   * @throws NotSent, the refusal of the server as `ReplyError`, or anything else for no answer.
+   */
+  send(name: string, args: readonly Argument[]): Promise<unknown> {
+    if (!this.isReady) {
+      return Promise.reject(new NotSent(this.#lastError?.message ?? 'it is being made'));
+    }
+    this.#cork();
+    const command = new Command(name, [...args], { replyEncoding: null });
+    void this.#redis.sendCommand(command);
+    return command.promise;
+  }
+
+  /**
+   * Runs a script; `asks` is for a slot that is moving here. A server that does not know the script has
+   * not run it, and is sent the text.
+   */
+  async run(script: Script, keys: readonly Argument[], args: readonly Argument[], asks = false) {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.#runOnce('evalsha', [script.sha, ...rest], asks);
+    } catch (error) {
+      if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
+      return await this.#runOnce('eval', [script.lua, ...rest], asks);
+    }
+  }
+
+  #runOnce(name: string, args: readonly Argument[], asks: boolean): Promise<unknown> {
+    // ASKING holds for the next command of the connection, which is the one below.
+    if (asks) this.send('asking', []).catch(() => {});
+    return this.send(name, args);
+  }
+
+  /** Lets what was sent be answered, then closes. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.isReady) this.send('quit', []).catch(() => this.destroy());
+    else this.destroy();
+  }
+
+  /** Closes now; whatever waits for an answer gets none. */
+  destroy(): void {
+    this.#isClosed = true;
+    this.#redis.disconnect();
+  }
+
+  /** What one turn of the event loop sends goes out in one write. */
+  #cork(): void {
+    if (this.#isCorked) return;
+    const { stream } = this.#redis;
+    this.#isCorked = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#isCorked = false;
+      stream.uncork();
+    });
+  }
+}
+
+function optionsOf(addr: string, { user, password, database, tls }: Access) {
+  const address = parseAddress(addr);
+  if (address === undefined) throw new Error(`${addr} is no address`);
+  return {
+    host: address.host,
+    port: address.port,
+    ...(user !== undefined && { username: user }),
+    ...(password !== undefined && { password }),
+    ...(tls !== undefined && { tls }),
+    db: database,
+    protocol: 2,
+    disableClientInfo: true,
+    // A command is sent once, over a connection that is ready, and ends within its time.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: VALKEY_CONNECT_TIMEOUT_MS,
+    socketTimeout: VALKEY_SILENCE_MAX_MS,
+    commandTimeout: VALKEY_REQUEST_TIMEOUT_MS,
+    maxLoadingRetryTime: VALKEY_REDIAL_MAX_MS,
+    retryStrategy: (times: number) => Math.min(50 * times, VALKEY_REDIAL_MAX_MS),
+  } as const satisfies RedisOptions;
+}
