@@ -44,6 +44,7 @@ const FAILURES = {
   CLIENT_GONE: { status: 499, title: 'The client did not wait for the answer' },
   INTERNAL_ERROR: { status: 500, title: 'The node failed to serve the request' },
   UNSUPPORTED_TRANSFER_CODING: { status: 501, title: 'The transfer coding is not known' },
+  NOT_SUPPORTED: { status: 501, title: 'The engine of this node does not do that' },
   OVERLOADED: { status: 503, title: 'The node has too much to do', retryAfterSeconds: 1 },
   NOT_READY: { status: 503, title: 'The node is not a member yet', retryAfterSeconds: 1 },
   OWNER_UNAVAILABLE: { status: 503, title: 'The owner is not reachable', retryAfterSeconds: 1 },

@@ -10,13 +10,14 @@ import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import { select } from '../record/part.ts';
 import { asKept, NO_META, type KeptBytes, type KeptReply, type NodeRef } from '../record/reply.ts';
-import type {
-  Condition,
-  DeleteRequest,
-  ReadRequest,
-  Request,
-  StoreRequest,
-  Versions,
+import {
+  isEdit,
+  type Condition,
+  type DeleteRequest,
+  type ReadRequest,
+  type Request,
+  type StoreRequest,
+  type Versions,
 } from '../record/request.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
 import { decodeMeta, encodeTtl, encodeVersion, HEADER_BYTES, SALT_BYTES } from './header.ts';
@@ -81,7 +82,10 @@ export class ValkeyEngine implements Engine {
     this.#fleet.close();
   }
 
-  serve(request: Request): Promise<KeptReply> {
+  serve(request: Request): KeptReply | Promise<KeptReply> {
+    if (isEdit(request) || request.action === 'expire') {
+      return failure('NOT_SUPPORTED', `${request.action} of this kind is not served from servers`);
+    }
     switch (request.action) {
       case 'store':
         return this.#store(request);
