@@ -165,6 +165,18 @@ export const STRANGERS_BYTES_MAX = 4 * MIB;
 /** Channels that one address may have open here; past it the oldest is closed. */
 export const SESSIONS_PER_PEER_MAX = 8;
 
+/** Bytes a second that records may take which move from this node, unless it is told otherwise. */
+export const MIGRATION_BYTES_PER_SECOND = 64 * MIB;
+
+/** Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. */
+export const STREAM_CREDIT_BYTES = 4 * MIB;
+
+/** Bytes of copies and mirrors that a receiver has not applied; past it the stream is given up. */
+export const STREAM_UNAPPLIED_BYTES_MAX = 64 * MIB;
+
+/** What a sender says between records. */
+export const STREAM_MARK_BYTES_MAX = 16 * KIB;
+
 /** Open connections on the peer port, those that have not said hello included. */
 export const PEER_CONNECTIONS_MAX = 4 * MEMBERS_MAX;
 

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import type { Failure } from '../base/errors.ts';
-import { JOIN_WAIT_MAX_MS, REDIAL_MAX_MS } from '../base/limits.ts';
+import { JOIN_WAIT_MAX_MS, MIGRATION_BYTES_PER_SECOND, REDIAL_MAX_MS } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
@@ -84,7 +84,12 @@ export class Cluster implements Engine, PeerHost {
     this.scheduler = options.scheduler;
     this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
     const { transport, timers } = options;
-    this.#peers = new Peers({ host: this, transport, timers });
+    this.#peers = new Peers({
+      host: this,
+      transport,
+      timers,
+      streamBytesPerSecond: MIGRATION_BYTES_PER_SECOND,
+    });
     this.#forming = new Forming(this.#self, options.join);
   }
 
@@ -169,6 +174,10 @@ export class Cluster implements Engine, PeerHost {
     this.#onState(peer, peer.state);
     this.#peers.link(peer.address)?.dial();
     return undefined;
+  }
+
+  receive(): string {
+    return 'no records move yet';
   }
 
   on(event: PeerEvent): void {

@@ -51,7 +51,7 @@ async function scene(): Promise<Scene> {
   };
   const log = new Log();
   const [pipe, far] = await dialled(network, network.transport('a:1'), timers);
-  const channel = new Channel(far, log, options, true);
+  const channel = new Channel(far, log, options, 'answers');
   const received: Buffer[] = [];
   pipe.attach({
     onBytes: (chunk) => void received.push(chunk),
@@ -148,7 +148,7 @@ test('what strangers hold is bounded for all together, and a hello in one piece 
   expect(at.options.strangers.takenBytes).toBe(60_000);
   const [near, far] = await dialled(at.network, at.network.transport('c:1'), at.timers);
   const other = new Log();
-  const second = new Channel(far, other, at.options, true);
+  const second = new Channel(far, other, at.options, 'answers');
   near.write([MAGIC, frame('hello', 90_000)]);
   await at.timers.step(10);
   expect(other.frames).toHaveLength(1);

@@ -6,6 +6,7 @@ import {
   DIAL_TIMEOUT_MS,
   FRAME_BEATS_MAX,
   HELLO_BEATS_MAX,
+  LARGE_FRAMES_AT_ONCE,
   MUTE_BEATS_MAX,
   PART_BYTES_MAX,
   PEER_UNREAD_BYTES_MAX,
@@ -50,11 +51,17 @@ export interface ChannelOptions {
   readonly strangers: Budget;
 }
 
+/**
+ * What a side does. One that answers stops to read while what it has answered is not read: if both
+ * sides did, both might wait for the other for ever. On a stream large frames keep their order.
+ */
+export type ChannelRole = 'asks' | 'answers' | 'streams';
+
 export class Channel {
   readonly #pipe: Pipe;
   readonly #user: ChannelUser;
   readonly #options: ChannelOptions;
-  readonly #answers: boolean;
+  readonly #role: ChannelRole;
   readonly #reader = new FrameReader();
   readonly #partReader: PartReader;
   readonly #writer = new FrameWriter();
@@ -82,17 +89,16 @@ export class Channel {
   /** Set while the peer is given time to read why it was refused. */
   #giveUp: Cancel | undefined;
 
-  /**
-   * @param answers whether this side answers what the other asks. Only such a side stops to read when
-   * what it has answered is not read: if both did, both might wait for the other for ever.
-   */
-  constructor(pipe: Pipe, user: ChannelUser, options: ChannelOptions, answers: boolean) {
+  constructor(pipe: Pipe, user: ChannelUser, options: ChannelOptions, role: ChannelRole) {
     this.#pipe = pipe;
     this.#user = user;
     this.#options = options;
-    this.#answers = answers;
+    this.#role = role;
     this.#partReader = new PartReader(options.incoming);
-    this.#partWriter = new PartWriter(options.outgoing);
+    this.#partWriter = new PartWriter(
+      options.outgoing,
+      role === 'streams' ? 1 : LARGE_FRAMES_AT_ONCE,
+    );
     this.#stopBeats = options.timers.every(BEAT_MS, () => this.#onBeat());
     pipe.attach({
       onBytes: (chunk) => this.#onBytes(chunk),
@@ -124,7 +130,8 @@ export class Channel {
    * `bodyBytesMax` is at least what its body takes.
    */
   beginFrame(kind: FrameKind, id: number, bodyBytesMax: number): FrameWriter {
-    const isLarge = bodyBytesMax > PART_BYTES_MAX && canBeLarge(kind);
+    const isQueued = this.#role === 'streams' && this.#partWriter.unsentBytes > 0;
+    const isLarge = (bodyBytesMax > PART_BYTES_MAX || isQueued) && canBeLarge(kind);
     this.#largeWriter = isLarge ? new FrameWriter(bodyBytesMax) : undefined;
     this.#largeId = id;
     const writer = this.#largeWriter ?? this.#writer;
@@ -245,7 +252,7 @@ export class Channel {
 
   /** Whether the peer reads what it asked for. */
   #keepsUp(): boolean {
-    if (!this.#answers) return true;
+    if (this.#role !== 'answers') return true;
     const isSmall = this.#gatheredBytes + this.#pipe.unsentBytes < PEER_UNREAD_BYTES_MAX;
     return isSmall && (this.#hasLargeRoom || this.#partWriter.unsentBytes === 0);
   }

@@ -46,6 +46,10 @@ export class FieldReader {
     return value;
   }
 
+  f64(): number {
+    return this.#bytes.readDoubleLE(this.#skip(8));
+  }
+
   latin1(length: number): string {
     const at = this.#skip(length);
     return this.#bytes.toString('latin1', at, at + length);

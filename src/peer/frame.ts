@@ -26,6 +26,7 @@ const FRAME_KINDS = {
   part: 10,
   record: 11,
   applied: 12,
+  stream: 13,
 } as const;
 
 export type FrameKind = keyof typeof FRAME_KINDS;
@@ -44,6 +45,7 @@ const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
   part: PART_BYTES_MAX,
   record: PART_BYTES_MAX,
   applied: 0,
+  stream: CONTROL_BYTES_MAX,
 };
 
 /** The longest body of those kinds that travel in parts when they are longer than one. */

@@ -7,6 +7,7 @@ import type { Request } from '../record/request.ts';
 import type { KeyQuery, Lister } from '../record/lister.ts';
 import type { Fence } from './fence.ts';
 import type { Hello, NodeState, TopologyFacts } from './messages.ts';
+import type { RecordPiece } from './record-piece.ts';
 
 /** What happens between this node and others. */
 export type PeerEvent =
@@ -49,4 +50,14 @@ export interface PeerHost {
   listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure;
   /** Shares out the time that pages of keys take. */
   readonly scheduler: Scheduler;
+  /** Takes a stream of records from a peer, which says what it is `about`; a text refuses it. */
+  receive(peer: Hello, about: string): StreamUser | string;
+}
+
+/** Whoever takes what comes on a stream of records, one piece after the other. */
+export interface StreamUser {
+  /** Applies a piece; a text says why it cannot, and ends the stream. The next waits for a promise. */
+  onPiece(piece: RecordPiece): string | undefined | Promise<string | undefined>;
+  /** The stream is over, and was whole or not; called once. */
+  onEnd(isWhole: boolean, reason: string): void;
 }

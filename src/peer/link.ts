@@ -171,7 +171,7 @@ export class Link {
       onBeat: () => this.#onBeat(),
       onClose: (reason) => this.#onDown(reason),
     };
-    const channel = new Channel(pipe, user, this.#options, false);
+    const channel = new Channel(pipe, user, this.#options, 'asks');
     this.#dialling = channel;
     channel.sendText('hello', 0, JSON.stringify(this.#host.hello()));
   }
@@ -194,6 +194,7 @@ export class Link {
       case 'listRequest':
       case 'record':
       case 'applied':
+      case 'stream':
         throw new ProtocolError(`${frame.kind} frame to the side that dialled`);
     }
   }

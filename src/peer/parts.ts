@@ -20,12 +20,14 @@ interface Outgoing {
 export class PartWriter {
   readonly #waiting: Outgoing[] = [];
   readonly #budget: Budget;
+  readonly #atOnce: number;
   #lastNumber = 0;
   #unsentBytes = 0;
 
-  /** `budget` bounds what all writers that share it hold. */
-  constructor(budget: Budget) {
+  /** `budget` bounds what all writers that share it hold; `atOnce` frames are sent in turn. */
+  constructor(budget: Budget, atOnce = LARGE_FRAMES_AT_ONCE) {
     this.#budget = budget;
+    this.#atOnce = atOnce;
   }
 
   /** Bytes that wait to be sent. */
@@ -50,7 +52,7 @@ export class PartWriter {
     frame.sentBytes += part.length;
     this.#release(part.length);
     if (frame.sentBytes < frame.bytes.length) {
-      this.#waiting.splice(LARGE_FRAMES_AT_ONCE - 1, 0, frame);
+      this.#waiting.splice(this.#atOnce - 1, 0, frame);
     }
     return { id: frame.id, buffers: [partHeader(frame.number, part.length), part] };
   }

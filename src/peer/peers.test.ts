@@ -2,54 +2,21 @@
 import { expect, test } from 'vitest';
 
 import { keyFromText, type Key } from '../base/key.ts';
-import { Scheduler } from '../base/scheduler.ts';
-import { NO_META, type KeptReply } from '../record/reply.ts';
+import { addressOf, FakeHost, helloOf } from '../../test/support/fake-host.ts';
 import { FakeNetwork } from '../../test/support/fake-network.ts';
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
-import type { PeerEvent, PeerHost } from './host.ts';
-import type { Hello, NodeState } from './messages.ts';
 import { Peers } from './peers.ts';
 
 const key = keyFromText('key') as Key;
 const fence = { cluster: 1, epoch: 1 };
 const load = { action: 'load', key } as const;
 
-/** A host that writes down what it is told, and answers as a test wants. */
-class FakeHost implements PeerHost {
-  readonly listHere = (): Key[][] => [[key]];
-  readonly scheduler = new Scheduler();
-  readonly events: string[] = [];
-  refusal: string | undefined;
-  reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };
-  readonly #hello: Hello;
-
-  constructor(own: Hello) {
-    this.#hello = own;
-  }
-
-  hello = (): Hello => this.#hello;
-  admit = (): string | undefined => this.refusal;
-  redialDelayMs = (): number => 100;
-  serveHere: PeerHost['serveHere'] = () => this.reply;
-  on(event: PeerEvent): void {
-    const reason = 'reason' in event ? `: ${event.reason}` : '';
-    this.events.push(event.kind + reason);
-  }
-}
-
 interface Node {
   readonly peers: Peers;
   readonly host: FakeHost;
 }
 
-const addressOf = (n: number): string => `node${n}:1`;
-
-function hello(n: number): Hello {
-  const address = addressOf(n);
-  const state: NodeState = { revision: 1, known: [address], hasReachedAll: true, topology: null };
-  const id = `${n}`.repeat(8) + '-1111-4111-8111-111111111111';
-  return { protocol: 1, id, address, client: address, partitions: 16, startedAt: 1, state };
-}
+const MIB = 1024 * 1024;
 
 /** Two nodes, each with a link to the other. */
 async function pair(): Promise<{ network: FakeNetwork; timers: SteppedTimers; nodes: Node[] }> {
@@ -63,9 +30,9 @@ async function pair(): Promise<{ network: FakeNetwork; timers: SteppedTimers; no
 }
 
 function startNode(network: FakeNetwork, n: number): Node {
-  const host = new FakeHost(hello(n));
+  const host = new FakeHost(helloOf(n));
   const transport = network.transport(addressOf(n));
-  const peers = new Peers({ host, transport, timers: network.timers });
+  const peers = new Peers({ host, transport, timers: network.timers, streamBytesPerSecond: MIB });
   peers.start();
   return { peers, host };
 }
@@ -76,7 +43,7 @@ test('a request goes to the peer, and its answer comes back', async () => {
   expect(one.host.events).toEqual(['up']);
   const reply = one.peers.link(addressOf(2))!.serve(load, fence);
   await timers.step(50);
-  const node = { id: hello(2).id, addr: addressOf(2) };
+  const node = { id: helloOf(2).id, addr: addressOf(2) };
   expect(await reply).toEqual({ ...two.host.reply, node });
 });
 

@@ -11,6 +11,8 @@ import type { Timers } from '../base/timers.ts';
 import type { PeerHost } from './host.ts';
 import { Link, type LinkOptions } from './link.ts';
 import type { NodeState } from './messages.ts';
+import { Rate } from './rate.ts';
+import { RecordStream, type RecordStreamOptions, type StreamTarget } from './record-stream.ts';
 import { Session } from './session.ts';
 import type { Guest, NoPipe, Transport } from './transport.ts';
 
@@ -20,10 +22,13 @@ export interface PeersOptions {
   /** Listening already. */
   readonly transport: Transport;
   readonly timers: Timers;
+  /** What the copies of all streams of records may take. */
+  readonly streamBytesPerSecond: number;
 }
 
 export class Peers {
   readonly #options: LinkOptions;
+  readonly #streamOptions: RecordStreamOptions;
   readonly #links = new Map<string, Link>();
   readonly #sessions = new Set<Session>();
 
@@ -33,6 +38,12 @@ export class Peers {
       incoming: new Budget(PEER_INCOMING_BYTES_MAX),
       outgoing: new Budget(PEER_OUTGOING_BYTES_MAX),
       strangers: new Budget(STRANGERS_BYTES_MAX),
+    };
+    this.#streamOptions = {
+      ...this.#options,
+      // Records that move must not take the room of requests.
+      outgoing: new Budget(PEER_OUTGOING_BYTES_MAX),
+      rate: new Rate(options.streamBytesPerSecond, options.timers),
     };
   }
 
@@ -69,6 +80,11 @@ export class Peers {
   /** Tells all peers what this node knows now. */
   tell(state: NodeState): void {
     for (const link of this.#links.values()) link.sendState(state);
+  }
+
+  /** Opens a stream of records to another member; `onClose` is told why it is over, if this side did not. */
+  openStream(target: StreamTarget, onClose: (reason: string) => void): RecordStream {
+    return new RecordStream(target, this.#streamOptions, onClose);
   }
 
   /** Closes all links and sessions; nobody gets in any more. */

@@ -12,6 +12,7 @@ import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
 import { ADMITTED, parseHello, parseState, REFUSED, type Hello } from './messages.ts';
 import { collectPage, pageBytesMax, readPageQuery, writePage } from './page.ts';
+import { RecordReceiver } from './record-receiver.ts';
 import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
 
@@ -32,13 +33,14 @@ export class Session implements ChannelUser {
   readonly #remote: string;
   #peer: Hello | undefined;
   #listings = 0;
+  #receiver: RecordReceiver | undefined;
   #isOver = false;
 
   constructor(pipe: Pipe, options: SessionOptions) {
     this.#remote = pipe.remote;
     this.#options = options;
     this.#host = options.host;
-    this.#channel = new Channel(pipe, this, options, true);
+    this.#channel = new Channel(pipe, this, options, 'answers');
   }
 
   /** Who is at the other end; undefined before it has said so. */
@@ -66,12 +68,16 @@ export class Session implements ChannelUser {
         return this.#serve(frame);
       case 'listRequest':
         return this.#list(frame);
+      case 'stream':
+        return this.#receive(new FieldReader(frame).text());
+      case 'record':
+        if (this.#receiver === undefined) throw new ProtocolError('a record outside of a stream');
+        return this.#receiver.onRecord(frame);
       case 'beat':
       case 'part':
       case 'reply':
       case 'listReply':
       case 'notMine':
-      case 'record':
       case 'applied':
         throw new ProtocolError(`${frame.kind} frame to the side that was dialled`);
     }
@@ -82,6 +88,7 @@ export class Session implements ChannelUser {
   onClose(reason: string): void {
     this.#isOver = true;
     this.#options.onEnd(this);
+    this.#receiver?.onClose(reason);
     const peer = this.#peer;
     if (peer !== undefined) this.#host.on({ kind: 'left', peer, reason });
     else this.#host.on({ kind: 'stranger', remote: this.#remote, reason });
@@ -96,6 +103,22 @@ export class Session implements ChannelUser {
     if (refusal !== undefined) return this.#channel.refuse(refusal);
     this.#channel.open();
     this.#options.onAdmitted(this);
+  }
+
+  #receive(about: string): void {
+    if (this.#receiver !== undefined) throw new ProtocolError('a second stream');
+    const user = this.#host.receive(this.#peer!, about);
+    if (typeof user === 'string') return this.#channel.refuse(user);
+    this.#receiver = new RecordReceiver(
+      user,
+      (appliedPieces) => this.#sendApplied(appliedPieces),
+      (reason) => this.#channel.refuse(reason),
+    );
+  }
+
+  #sendApplied(pieces: number): void {
+    this.#channel.beginFrame('applied', pieces, 0);
+    this.#channel.endFrame();
   }
 
   #onState(text: string): void {

@@ -295,7 +295,7 @@ export function replyBytesMax(reply: Reply): number {
   return META_BYTES + 2 + (value === undefined ? 0 : value.end - value.start);
 }
 
-const META_BYTES = 40;
+export const META_BYTES = 40;
 
 const STATUSES = { deleted: 0, ok: 1, unchanged: 2, failed: 3, changed: 4 } as const;
 
@@ -345,7 +345,8 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
   }
 }
 
-function writeMeta(to: FrameWriter, meta: Meta): void {
+/** Writes the meta of a record. */
+export function writeMeta(to: FrameWriter, meta: Meta): void {
   to.f64(meta.index);
   to.u64(meta.ttlNs);
   to.f64(meta.accessedAt);
@@ -353,7 +354,8 @@ function writeMeta(to: FrameWriter, meta: Meta): void {
   to.f64(meta.updatedAt);
 }
 
-function readMeta(from: FieldReader): Meta {
+/** Reads what {@link writeMeta} wrote. */
+export function readMeta(from: FieldReader): Meta {
   const index = from.whole();
   const ttlNs = readTtl(from);
   const accessedAt = from.whole();

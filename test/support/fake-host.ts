@@ -1,0 +1,53 @@
+/** A host for the peers of a node that decides nothing: it writes down what it is told, and answers as a test wants. */
+
+import { keyFromText, type Key } from '../../src/base/key.ts';
+import { Scheduler } from '../../src/base/scheduler.ts';
+import type { PeerEvent, PeerHost } from '../../src/peer/host.ts';
+import type { Hello, NodeState } from '../../src/peer/messages.ts';
+import { NO_META, type KeptReply } from '../../src/record/reply.ts';
+
+export const addressOf = (n: number): string => `node${n}:1`;
+
+/** What node `n`, from 1 to 9, says of itself. */
+export function helloOf(n: number): Hello {
+  const address = addressOf(n);
+  const state: NodeState = { revision: 1, known: [address], hasReachedAll: true, topology: null };
+  const id = `${`${n}`.repeat(8)}-1111-4111-8111-111111111111`;
+  return { protocol: 1, id, address, client: address, partitions: 16, startedAt: 1, state };
+}
+
+export class FakeHost implements PeerHost {
+  readonly scheduler = new Scheduler();
+  /** The kinds of all events, each with its reason where there is one. */
+  readonly events: string[] = [];
+  refusal: string | undefined;
+  keys = [keyFromText('key') as Key];
+  reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };
+  serveHere: PeerHost['serveHere'] = () => this.reply;
+  receive: PeerHost['receive'] = () => 'not here';
+  readonly #hello: Hello;
+
+  constructor(own: Hello) {
+    this.#hello = own;
+  }
+
+  hello(): Hello {
+    return this.#hello;
+  }
+
+  admit(): string | undefined {
+    return this.refusal;
+  }
+
+  redialDelayMs(): number {
+    return 100;
+  }
+
+  listHere(): Key[][] {
+    return [this.keys];
+  }
+
+  on(event: PeerEvent): void {
+    this.events.push('reason' in event ? `${event.kind}: ${event.reason}` : event.kind);
+  }
+}
