@@ -1,111 +1,112 @@
-/** The store in its plainest form, a `Map`: the model that the real one is compared with. */
+/**
+ * The store in its plainest form, a `Map`: the model that the real one is compared with. It has rules of
+ * its own, by what the documentation says, and shares no code with what it judges.
+ */
 
-import type { Clock } from '../src/base/clock.ts';
-import { failure, type Failure } from '../src/base/errors.ts';
-import { finish } from '../src/base/json/scan.ts';
-import { keyText, type Key } from '../src/base/key.ts';
-import { brokenCondition, preconditionFailed } from '../src/record/condition.ts';
-import { deadlineOf, isLive } from '../src/record/expiry.ts';
-import type { Lister, KeyQuery } from '../src/record/lister.ts';
-import { select } from '../src/record/part.ts';
-import {
-  NO_META,
-  type Meta,
-  type NodeRef,
-  type Reply,
-  type ByteRange,
-} from '../src/record/reply.ts';
-import { isEdit, type Request, type StoreRequest } from '../src/record/request.ts';
+import type { Meta } from '../src/record/reply.ts';
+import type { Condition, Request } from '../src/record/request.ts';
+
+/** What a client sees of a reply. */
+export type Seen =
+  | { readonly failed: string }
+  | { readonly unchanged: Meta }
+  | { readonly meta: Meta; readonly text: string | undefined };
 
 interface MapRecord {
   meta: Meta;
-  value: ByteRange;
-  deadline: number;
+  readonly text: string;
 }
 
-export class MapStore implements Lister {
-  readonly #node: NodeRef;
-  readonly #clock: Clock;
-  readonly #records = new Map<Key, MapRecord>();
+const NOTHING: Meta = { index: 0, ttlNs: 0n, accessedAt: 0, createdAt: 0, updatedAt: 0 };
 
-  constructor(node: NodeRef, clock: Clock) {
-    this.#node = node;
+export class MapStore {
+  readonly #clock: () => number;
+  readonly #records = new Map<string, MapRecord>();
+
+  constructor(clock: () => number) {
     this.#clock = clock;
   }
 
-  serve(request: Request): Reply {
-    const now = this.#clock();
-    const record = this.#live(request.key, now);
-    const condition = 'condition' in request ? request.condition : undefined;
-    const broken = brokenCondition(condition, record?.meta);
-    if (broken === 'ifNoneMatch' && request.action === 'load' && record !== undefined) {
-      return { status: 'unchanged', node: this.#node, meta: this.#access(record, now).meta };
+  /** Serves a load, an index, a store or a delete. */
+  serve(request: Request): Seen {
+    const record = this.#live(request.key);
+    const isRead = request.action === 'load' || request.action === 'index';
+    if (isRead && record === undefined) return { failed: 'KEY_NOT_FOUND' };
+    const condition = ('condition' in request ? request.condition : undefined) ?? {};
+    if (!holds(condition.ifMatch, record, true)) return { failed: 'PRECONDITION_FAILED' };
+    if (!holds(condition.ifNoneMatch, record, false)) {
+      return isRead ? { unchanged: this.#access(record!) } : { failed: 'PRECONDITION_FAILED' };
     }
-    if (broken !== undefined && (record !== undefined || request.action !== 'load')) {
-      return preconditionFailed(request, record?.meta);
+    if (request.action === 'store') {
+      return this.#store(request.key, textOf(request), request.ttlNs ?? 0n, record?.meta);
     }
-    if (isEdit(request) || request.action === 'expire') {
-      return failure('INTERNAL_ERROR', 'this is not served yet');
-    }
-    if (request.action === 'store') return this.#store(request, record, now);
     if (request.action === 'delete') {
       this.#records.delete(request.key);
-      return { status: 'ok', node: this.#node, meta: NO_META, value: undefined };
+      return { meta: NOTHING, text: undefined };
     }
-    if (record === undefined) return missing(request);
-    const value = request.action === 'load' ? record.value : finish(select(request, record.value));
-    if ('status' in value) return value;
-    return { status: 'ok', node: this.#node, meta: this.#access(record, now).meta, value };
+    if (request.action === 'index') return this.#element(record!, request.index);
+    return { meta: this.#access(record!), text: record!.text };
   }
 
-  /** The live keys in byte order, in one slice. */
-  *list({ prefix, after = '' as Key }: KeyQuery): Generator<Key[]> {
+  /** The live keys. */
+  keys(): string[] {
+    return [...this.#records.keys()].filter((key) => this.#live(key) !== undefined);
+  }
+
+  #element(record: MapRecord, at: number): Seen {
+    const value: unknown = JSON.parse(record.text);
+    if (!Array.isArray(value)) return { failed: 'WRONG_TYPE' };
+    if (at >= value.length) return { failed: 'INDEX_OUT_OF_RANGE' };
+    return { meta: this.#access(record), text: JSON.stringify(value[at]) };
+  }
+
+  #store(key: string, text: string, ttlNs: bigint, before: Meta = NOTHING): Seen {
     const now = this.#clock();
-    const keys = [...this.#records.keys()].filter(
-      (key) => key > after && key.startsWith(prefix) && this.#live(key, now) !== undefined,
-    );
-    yield keys.toSorted((a, b) => (a < b ? -1 : 1));
+    const meta: Meta = {
+      index: before.index + 1,
+      ttlNs,
+      accessedAt: before.accessedAt,
+      createdAt: before === NOTHING ? now : before.createdAt,
+      updatedAt: now,
+    };
+    this.#records.set(key, { meta, text });
+    return { meta, text };
   }
 
-  /** Removes what has expired. */
-  purge(): void {
-    const now = this.#clock();
-    for (const key of this.#records.keys()) this.#live(key, now);
-  }
-
-  #live(key: Key, now: number): MapRecord | undefined {
+  /** A record is there until as many nanoseconds have passed as it was stored for. */
+  #live(key: string): MapRecord | undefined {
     const record = this.#records.get(key);
-    if (record === undefined || isLive(record.deadline, now)) return record;
+    if (record === undefined || record.meta.ttlNs === 0n) return record;
+    const ageNs = BigInt(this.#clock() - record.meta.updatedAt) * 1000n;
+    if (ageNs < record.meta.ttlNs) return record;
     this.#records.delete(key);
     return undefined;
   }
 
-  #access(record: MapRecord, now: number): MapRecord {
-    record.meta = { ...record.meta, accessedAt: now };
-    return record;
-  }
-
-  #store(request: StoreRequest, before: MapRecord | undefined, now: number): Reply {
-    const { bytes, start, end } = request.value;
-    const meta: Meta = {
-      index: (before?.meta.index ?? 0) + 1,
-      ttlNs: request.ttlNs,
-      accessedAt: before?.meta.accessedAt ?? 0,
-      createdAt: before?.meta.createdAt ?? now,
-      updatedAt: now,
-    };
-    const copy = Buffer.from(bytes.subarray(start, end));
-    const value = { bytes: copy, start: 0, end: copy.length };
-    this.#records.set(request.key, {
-      meta,
-      value,
-      deadline: deadlineOf(now, Number(request.ttlNs)),
-    });
-    return { status: 'ok', node: this.#node, meta, value };
+  #access(record: MapRecord): Meta {
+    record.meta = { ...record.meta, accessedAt: this.#clock() };
+    return record.meta;
   }
 }
 
-function missing(request: Request): Failure {
-  const key = keyText(request.key);
-  return failure('KEY_NOT_FOUND', `unable to ${request.action} ${key} key, ${key} does not exist`);
+/** Whether one part of a condition holds: that the record has one of these versions, or has none. */
+function holds(
+  versions: Condition['ifMatch'],
+  record: MapRecord | undefined,
+  mustMatch: boolean,
+): boolean {
+  if (versions === undefined) return true;
+  const matches =
+    record !== undefined && (versions === '*' || versions.includes(versionOf(record.meta)));
+  return matches === mustMatch;
+}
+
+/** Creation time, in two parts of which the lower has 28 bits, and index, in digits and letters. */
+function versionOf({ createdAt, index }: Meta): string {
+  const [high, low] = [BigInt(createdAt) >> 28n, BigInt(createdAt) & 0xf_ff_ff_ffn];
+  return [high, low, index].map((part) => part.toString(36)).join('-');
+}
+
+function textOf({ value }: Extract<Request, { action: 'store' }>): string {
+  return value.bytes.toString('latin1', value.start, value.end);
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { MapStore } from '../../test/map-store.ts';
+import { MapStore, type Seen } from '../../test/map-store.ts';
 import { numbersOf } from '../../test/support/random.ts';
 import {
   allKeys,
@@ -12,7 +12,6 @@ import {
   maintainAll,
   makeStore,
   MIB,
-  NODE,
   SECOND_NS,
   serve,
   storing,
@@ -23,13 +22,14 @@ import type { Reply } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
 import { EVICTIONS, type Eviction } from './eviction.ts';
-import { Store } from './store.ts';
+import type { Store } from './store.ts';
 
-/** A reply with its value as text, so that replies of different stores can be compared. */
-function readable(reply: Reply): unknown {
-  if (reply.status !== 'ok') return reply;
-  const { value } = reply;
-  return { ...reply, value: value?.bytes.toString('latin1', value.start, value.end) };
+/** What a client sees of a reply, so that it can be compared with what the model says. */
+function seenIn(reply: Reply): Seen {
+  if (reply.status === 'failed') return { failed: reply.code };
+  if (reply.status === 'unchanged') return { unchanged: reply.meta };
+  const { meta, value } = reply;
+  return { meta, text: value?.bytes.toString('latin1', value.start, value.end) };
 }
 
 test('a store agrees with a Map after any history, and its memory is sound at every step', () => {
@@ -48,10 +48,23 @@ test('a store agrees with a Map after any history, and its memory is sound at ev
     3600n * SECOND_NS,
     2n ** 62n,
   );
+  // By the versions of the key that were seen, the latest first: the present one, former ones, any.
+  const versions = fc.oneof(
+    fc.constant(undefined),
+    fc.constant('*' as const),
+    fc.array(fc.constantFrom(0, 0, 1, 2), { maxLength: 2 }),
+  );
+  const on = fc.oneof(
+    { weight: 3, arbitrary: fc.constant({}) },
+    { weight: 2, arbitrary: fc.record({ ifMatch: versions, ifNoneMatch: versions }) },
+  );
   const command = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('store'), name: names, size: text, ttl }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('load'), name: names }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete'), name: names }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant('store'), name: names, size: text, ttl, on }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('load'), name: names, on }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete'), name: names, on }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('index'), name: names }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('list') }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('maintain') }) },
@@ -70,11 +83,13 @@ test('a store agrees with a Map after any history, and its memory is sound at ev
       (commands, partitions) => {
         const hand = new Hand();
         const store = makeStore(hand, { partitions });
-        const model = new MapStore(NODE, hand.clock);
-        for (const each of commands) {
+        const model = new MapStore(hand.clock);
+        const history = new Map<string, string[]>();
+        for (const each of commands as Command[]) {
           hand.now += 1;
-          expect(run(each, store)).toEqual(run(each, model));
-          if ('us' in each) hand.now += each.us;
+          const [found, expected] = outcomes(each, store, model, history);
+          expect(found).toEqual(expected);
+          hand.now += each.us ?? 0;
           store.check();
         }
       },
@@ -88,34 +103,54 @@ interface Command {
   readonly name?: string;
   readonly size?: number;
   readonly ttl?: bigint;
+  readonly us?: number;
+  readonly on?: OnVersions<number>;
 }
 
-/** What a command gives on a store; `wait` and `maintain` give nothing. */
-function run(command: Command, store: Store | MapStore): unknown {
-  switch (command.do) {
-    case 'wait':
-      return undefined;
-    case 'maintain':
-      return store instanceof Store ? maintainAll(store) : undefined;
-    case 'list':
-      return [...store.list({ prefix: key('') })].flat().toSorted();
-    default:
-      return readable(serve(store, requestOf(command)));
+/** A condition on versions that are named by how long ago they were seen. */
+interface OnVersions<Version> {
+  readonly ifMatch?: '*' | readonly Version[] | undefined;
+  readonly ifNoneMatch?: '*' | readonly Version[] | undefined;
+}
+
+/** What a command gives on a store, and on the model; one that names no key, which keys there are. */
+function outcomes(
+  command: Command,
+  store: Store,
+  model: MapStore,
+  history: Map<string, string[]>,
+): [unknown, unknown] {
+  if (command.do === 'maintain') maintainAll(store);
+  const { name } = command;
+  if (name === undefined) return [allKeys(store).toSorted(), model.keys().toSorted()];
+  const versions = history.get(name) ?? [];
+  const request = requestOf(command, conditionOf(command.on ?? {}, versions));
+  const reply = serve(store, request);
+  if (reply.status === 'ok' && request.action === 'store') {
+    history.set(name, [versionOf(reply.meta), ...versions]);
   }
+  return [seenIn(reply), model.serve(request)];
 }
 
-function requestOf(command: Command): Request {
-  const { name = '' } = command;
-  if (command.do === 'load') return loading(name);
-  if (command.do === 'delete') return deleting(name);
-  if (command.do === 'index') return { action: 'index', key: key(name), index: 0 };
-  return storing(name, `["${'v'.repeat(command.size ?? 0)}"]`, command.ttl);
+function conditionOf(on: OnVersions<number>, versions: readonly string[]): Condition {
+  const named = (ages: '*' | readonly number[] | undefined): '*' | string[] | undefined =>
+    typeof ages === 'object' ? ages.map((age) => versions[age] ?? 'never seen') : ages;
+  return { ifMatch: named(on.ifMatch), ifNoneMatch: named(on.ifNoneMatch) };
+}
+
+function requestOf(command: Command, condition: Condition): Request {
+  const name = key(command.name ?? '');
+  if (command.do === 'load') return { action: 'load', key: name, condition };
+  if (command.do === 'delete') return { action: 'delete', key: name, condition };
+  if (command.do === 'index') return { action: 'index', key: name, index: 0 };
+  const text = `["${'v'.repeat(command.size ?? 0)}"]`;
+  return { ...storing(command.name ?? '', text, command.ttl), condition } as Request;
 }
 
 test('thousands of records of many sizes survive churn, growth and compaction', () => {
   const hand = new Hand();
   const store = makeStore(hand);
-  const model = new MapStore(NODE, hand.clock);
+  const model = new MapStore(hand.clock);
   const random = numbersOf(7);
   let garbageSeen = 0;
   for (let step = 0; step < 60_000; step++) {
@@ -127,7 +162,7 @@ test('thousands of records of many sizes survive churn, growth and compaction', 
         ? deleting(name)
         : storing(name, `"${'v'.repeat(size)}"`, random() < 0.3 ? 10n ** 7n : 0n);
     serve(store, request);
-    serve(model, request);
+    model.serve(request);
     if (step % 10_000 === 0) maintainAll(store);
     if (step % 5000 === 0) store.check();
     const { garbageBytes, liveBytes } = store.stats();
@@ -139,7 +174,7 @@ test('thousands of records of many sizes survive churn, growth and compaction', 
   hand.now += 1;
   for (let at = 0; at < 3000; at++) {
     const request = loading(`key:${at}`);
-    expect(readable(serve(store, request))).toEqual(readable(serve(model, request)));
+    expect(seenIn(serve(store, request))).toEqual(model.serve(request));
   }
   store.check();
 });

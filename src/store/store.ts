@@ -197,7 +197,7 @@ export class Store implements Lister {
       if (broken === 'ifMatch') return preconditionFailed(request, meta);
       if (broken === 'ifNoneMatch') {
         this.#map.records.touch(address, now);
-        return { status: 'unchanged', node, meta };
+        return { status: 'unchanged', node, meta: { ...meta, accessedAt: now } };
       }
     }
     const whole = this.#map.records.value(address);

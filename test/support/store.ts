@@ -6,7 +6,7 @@ import type { Request } from '../../src/record/request.ts';
 import { Store, type StoreOptions } from '../../src/store/store.ts';
 import { numbersOf } from './random.ts';
 
-export const NODE = { id: 'node', addr: '127.0.0.1:2373' };
+const NODE = { id: 'node', addr: '127.0.0.1:2373' };
 export const SECOND_NS = 1_000_000_000n;
 export const MIB = 2 ** 20;
 
