@@ -368,8 +368,10 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
     test.each([
       ['POST', '/v1/keys', 'GET, HEAD, OPTIONS'],
       ['DELETE', '/v1/keys', 'GET, HEAD, OPTIONS'],
-      ['POST', '/v1/keys/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
-      ['PATCH', '/v1/keys/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['POST', '/v1/keys/a', 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
+      ['GET', '/v1/keys/a/increment', 'POST, OPTIONS'],
+      ['PUT', '/v1/keys/a/append', 'POST, OPTIONS'],
+      ['DELETE', '/v1/keys/a/expire', 'POST, OPTIONS'],
       ['PUT', '/v1/keys/a/index', 'GET, HEAD, POST, OPTIONS'],
       ['DELETE', '/v1/keys/a/item', 'GET, HEAD, POST, OPTIONS'],
       ['PUT', '/v1/nodes', 'GET, HEAD, OPTIONS'],

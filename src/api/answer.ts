@@ -24,10 +24,28 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
     sendFailure(exchange, reply);
     return;
   }
-  const showsTag = request.action === 'load' || request.action === 'store';
+  const showsTag = hasTag(request);
   const tag = showsTag ? ['ETag', entityTag(reply.meta)] : [];
   if (reply.status === 'unchanged') exchange.send(304, tag, '');
   else exchange.send(200, [...JSON_HEAD, ...tag], renderRecord(request.action, reply));
+}
+
+/** Whether the answer shows the version: a record's is, but not that of what is gone or was picked out. */
+function hasTag(request: Request): boolean {
+  switch (request.action) {
+    case 'index':
+    case 'item':
+      return false;
+    case 'delete':
+      return request.pointer !== undefined;
+    case 'load':
+    case 'store':
+    case 'patch':
+    case 'increment':
+    case 'append':
+    case 'expire':
+      return true;
+  }
 }
 
 /** The answer's JSON text: one character a byte, whatever the bytes mean, or bytes. */

@@ -6,7 +6,7 @@ import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
 import { corsHeaders, preflightHeaders, WithHeaders } from './cors.ts';
 import { acceptsJson } from './negotiate.ts';
-import { matchTarget } from './routes.ts';
+import { matchTarget, type Route } from './routes.ts';
 import { Visit, type ApiOptions } from './visit.ts';
 
 export class Api implements Application {
@@ -44,7 +44,7 @@ export class Api implements Application {
     const { route } = match;
     const offer = route.offers.get(method);
     if (offer === undefined) {
-      if (method === 'OPTIONS') this.#showOptions(exchange, route.allow);
+      if (method === 'OPTIONS') this.#showOptions(exchange, route);
       else refuseMethod(exchange, route.allow);
       return;
     }
@@ -69,10 +69,13 @@ export class Api implements Application {
     return isFailure(grant) ? grant : (grant.refusal(right) ?? grant);
   }
 
-  #showOptions(exchange: Exchange, allow: string): void {
-    const isForPages = this.#options.corsOrigins !== undefined;
-    const preflight = isForPages ? preflightHeaders(exchange, allow) : [];
-    exchange.send(204, ['Allow', allow, ...preflight], '');
+  #showOptions(exchange: Exchange, { allow, acceptPatch }: Route): void {
+    const headers = ['Allow', allow];
+    if (acceptPatch !== '') headers.push('Accept-Patch', acceptPatch);
+    if (this.#options.corsOrigins !== undefined) {
+      headers.push(...preflightHeaders(exchange, allow));
+    }
+    exchange.send(204, headers, '');
   }
 }
 

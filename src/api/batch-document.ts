@@ -5,9 +5,14 @@ import { checkInPieces } from '../base/json/check.ts';
 import type { Range } from '../base/json/range.ts';
 import { Children, kindOf, OVER, Pace, PAUSE, type Steps } from '../base/json/scan.ts';
 import { keyFromText, type Key } from '../base/key.ts';
-import { BATCH_OPERATIONS_MAX, ENTITY_TAG_CHARS_MAX, ENTITY_TAGS_MAX } from '../base/limits.ts';
-import type { Condition, Request, Versions } from '../record/request.ts';
-import { parseTtl } from './document.ts';
+import {
+  BATCH_OPERATIONS_MAX,
+  ENTITY_TAG_CHARS_MAX,
+  ENTITY_TAGS_MAX,
+  KEY_BYTES_MAX,
+} from '../base/limits.ts';
+import type { Condition, Pointer, Request, Versions } from '../record/request.ts';
+import { decode, pointerOf, ttlOf } from './document.ts';
 import { checkKey } from './key.ts';
 
 /** What is to be done at one position: a request, or why what stands there is none. */
@@ -19,6 +24,16 @@ export const ANY_VERSION: Condition = { ifMatch: '*' };
 /** Text up to this length is made a string as a whole, of which its parts are cheap slices. */
 const SLICED_BYTES_MAX = 64 * 1024;
 
+/** A list of as many tags as there may be, each character written as an escape. */
+const VERSIONS_BYTES_MAX = ENTITY_TAGS_MAX * (6 * ENTITY_TAG_CHARS_MAX + 4);
+
+/** What all operations have. */
+interface Target {
+  readonly key: Key;
+  readonly condition: Condition | undefined;
+  readonly pointer: Pointer | undefined;
+}
+
 /** The members of an operation, where they are given. */
 type Members = Record<MemberName, Range | undefined>;
 type MemberName =
@@ -28,6 +43,7 @@ type MemberName =
   | 'if_match'
   | 'if_none_match'
   | 'load'
+  | 'pointer'
   | 'store';
 
 const NO_MEMBERS: Members = {
@@ -37,6 +53,7 @@ const NO_MEMBERS: Members = {
   if_match: undefined,
   if_none_match: undefined,
   load: undefined,
+  pointer: undefined,
   store: undefined,
 };
 
@@ -118,32 +135,41 @@ class OperationReader {
     if (typeof key !== 'string') return key;
     const condition = this.#condition(members);
     if (condition !== undefined && isFailure(condition)) return condition;
-    if (load !== undefined) return { action: 'load', key, condition };
-    if (store === undefined) return { action: 'delete', key, condition: condition ?? ANY_VERSION };
-    return this.#store(key, condition, members);
+    const pointer = members.pointer && pointerOf(this.#body, members.pointer);
+    if (typeof pointer === 'object') return pointer;
+    if (load !== undefined) return { action: 'load', key, condition, pointer };
+    if (store !== undefined) return this.#store({ key, condition, pointer }, members);
+    if (pointer !== undefined) return { action: 'delete', key, condition, pointer };
+    return { action: 'delete', key, condition: condition ?? ANY_VERSION };
   }
 
-  #store(key: Key, condition: Condition | undefined, members: Members): Operation | string {
+  #store({ key, condition, pointer }: Target, members: Members): Operation | string {
     const { data, expire_time: expireTime } = members;
     if (data === undefined) return 'is a store without data';
     if (data.end - data.start > this.#valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${this.#valueBytesMax} bytes`);
     }
-    const ttlNs = expireTime === undefined ? 0n : parseTtl(this.#value(expireTime));
-    if (typeof ttlNs !== 'bigint') return ttlNs;
+    const ttlNs = ttlOf(this.#body, expireTime);
+    if (typeof ttlNs === 'object') return ttlNs;
     const value = { bytes: this.#body, start: data.start, end: data.end };
-    return { action: 'store', key, value, ttlNs, condition };
+    return pointer === undefined
+      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
+      : { action: 'store', key, value, ttlNs, condition, pointer };
   }
 
   #condition(members: Members): Condition | Failure | undefined {
     const { if_match: match, if_none_match: noneMatch } = members;
     if (match === undefined && noneMatch === undefined) return undefined;
-    const ifMatch = match && versionsFrom(this.#value(match));
-    const ifNoneMatch = noneMatch && versionsFrom(this.#value(noneMatch));
+    const ifMatch = match && this.#versions(match);
+    const ifNoneMatch = noneMatch && this.#versions(noneMatch);
     if (ifMatch !== null && ifNoneMatch !== null) return { ifMatch, ifNoneMatch };
     const expected = `"*", a tag without its quotes, or a list of at most ${ENTITY_TAGS_MAX}`;
     const name = ifMatch === null ? 'if_match' : 'if_none_match';
     return failure('INVALID_CONDITION', `${name} is ${expected}`);
+  }
+
+  #versions(range: Range): Versions | null {
+    return versionsFrom(decode(this.#body, range, VERSIONS_BYTES_MAX));
   }
 
   /** The key that a string names. */
@@ -151,17 +177,15 @@ class OperationReader {
     const written = this.#slice(range.start + 1, range.end - 1);
     // Unescaped, the bytes of the text are those of the key.
     if (!written.includes('\\')) return checkKey(written as Key);
-    const key = keyFromText(this.#value(range) as string);
-    return key === undefined ? failure('INVALID_KEY', 'the key is not UTF-8') : checkKey(key);
+    const text = decode(this.#body, range, 6 * KEY_BYTES_MAX + 2) as string | undefined;
+    const key = text === undefined ? undefined : keyFromText(text);
+    if (key !== undefined) return checkKey(key);
+    return failure('INVALID_KEY', 'the key is too long or has a lone surrogate');
   }
 
   #string(range: Range): string {
     const written = this.#slice(range.start + 1, range.end - 1);
-    return written.includes('\\') ? (this.#value(range) as string) : written;
-  }
-
-  #value({ start, end }: Range): unknown {
-    return JSON.parse(this.#body.toString('utf8', start, end));
+    return written.includes('\\') ? String(decode(this.#body, range)) : written;
   }
 
   #slice(start: number, end: number): string {

@@ -9,7 +9,7 @@ import {
 } from '../base/limits.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
-import { ACTIONS, type Request } from '../record/request.ts';
+import { ACTIONS, type Action, type Request } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
 import type { Grant } from './access.ts';
 import { byteString, JSON_HEAD, renderMeta, renderNode, sendFailure } from './answer.ts';
@@ -35,9 +35,8 @@ interface Wish {
 export function serveBatch(visit: Visit): void {
   const { exchange } = visit;
   const wish = parseWish(visit);
-  const refusal = isFailure(wish) ? wish : visit.bodyRefusal();
-  if (refusal !== undefined) return sendFailure(exchange, refusal);
-  return visit.receive((body) => answerBatch(visit, wish as Wish, body));
+  if (isFailure(wish)) return sendFailure(exchange, wish);
+  return visit.receive((body) => answerBatch(visit, wish, body));
 }
 
 function parseWish({ exchange, place }: Visit): Wish | Failure {
@@ -218,11 +217,11 @@ class Results {
 
   #renderFailure(at: number, operation: Operation, problem: Failure): string {
     let { code } = problem;
-    const isDelete = !isFailure(operation) && operation.action === 'delete';
+    const isDelete = isOf(operation, 'delete');
     if (isDelete && code === 'PRECONDITION_FAILED' && operation.condition === ANY_VERSION) {
       code = 'KEY_NOT_FOUND';
     }
-    const isMiss = code === 'KEY_NOT_FOUND' && (isDelete || isLoad(operation));
+    const isMiss = httpStatus(code) === 404 && (isDelete || isOf(operation, 'load'));
     if (!isMiss) this.#failed++;
     if (isMiss && this.#wish.minimal) return '';
     const position = this.#wish.minimal ? `"position":${at},` : '';
@@ -237,6 +236,9 @@ function refusalOf({ action, key }: Request, grant: Grant): Failure | undefined 
   return grant.refusal(ACTIONS[action].writes ? 'write' : 'read') ?? grant.keyRefusal(key);
 }
 
-function isLoad(operation: Operation): boolean {
-  return !isFailure(operation) && operation.action === 'load';
+function isOf<A extends Action>(
+  operation: Operation,
+  action: A,
+): operation is Extract<Request, { action: A }> {
+  return !isFailure(operation) && operation.action === action;
 }

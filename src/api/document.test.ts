@@ -15,7 +15,7 @@ function stored(body: string | Buffer): [string, bigint] | string {
   const document = readSmallDocument(STORE_DOCUMENT, Buffer.from(body));
   if (isFailure(document)) return document.code;
   const { bytes, start, end } = document.value;
-  return [bytes.toString('utf8', start, end), document.ttlNs];
+  return [bytes.toString('utf8', start, end), document.ttlNs ?? 0n];
 }
 
 /** A body that nests `depth` arrays and objects. */

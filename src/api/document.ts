@@ -6,9 +6,11 @@ import { check, checkInPieces, type Checked } from '../base/json/check.ts';
 import { nameBytes } from '../base/json/name.ts';
 import type { Range } from '../base/json/range.ts';
 import { kindOf } from '../base/json/scan.ts';
-import { ITEM_CHARS_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
+import { ITEM_CHARS_MAX, POINTER_CHARS_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import { checkPointer } from '../record/pointer.ts';
 import type { ByteRange } from '../record/reply.ts';
+import type { Pointer } from '../record/request.ts';
 
 /** Members of a body that are decoded have at most so many bytes, but for an item. */
 const MEMBER_BYTES_MAX = 512;
@@ -56,19 +58,24 @@ function readChecked<T>(
 export interface StoreDocument {
   /** The JSON text of `data`, byte for byte, inside the body. */
   readonly value: ByteRange;
-  /** Nanoseconds; 0 for a record that stays. */
-  readonly ttlNs: bigint;
+  /** Nanoseconds, 0 for a record that stays; undefined where nothing is said. */
+  readonly ttlNs: bigint | undefined;
 }
 
 export const STORE_DOCUMENT: DocumentForm<StoreDocument> = {
   names: [nameBytes('data'), nameBytes('expire_time')],
   read(body, [data, expireTime]) {
     if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
-    const ttlNs = expireTime === undefined ? 0n : parseTtl(decode(body, expireTime));
-    if (typeof ttlNs !== 'bigint') return ttlNs;
+    const ttlNs = ttlOf(body, expireTime);
+    if (typeof ttlNs === 'object') return ttlNs;
     return { value: { bytes: body, start: data.start, end: data.end }, ttlNs };
   },
 };
+
+/** Nanoseconds from the member `expire_time`; undefined where there is none. */
+export function ttlOf(body: Buffer, expireTime: Range | undefined): bigint | Failure | undefined {
+  return expireTime && parseTtl(decode(body, expireTime));
+}
 
 /** Nanoseconds from what `expire_time` says. */
 export function parseTtl(expireTime: unknown): bigint | Failure {
@@ -115,8 +122,19 @@ export function parseItem(item: unknown): string | Failure {
   return failure('INVALID_ITEM', `item is a string of at most ${ITEM_CHARS_MAX} characters`);
 }
 
+/** The pointer in the member `pointer`; the whole where there is none. */
+export function pointerOf(body: Buffer, pointer: Range | undefined): Pointer | Failure {
+  if (pointer === undefined) return '';
+  const text = decode(body, pointer, 6 * POINTER_CHARS_MAX + 2);
+  if (typeof text === 'string') return checkPointer(text);
+  return failure(
+    'INVALID_POINTER',
+    `pointer is a string of at most ${POINTER_CHARS_MAX} characters`,
+  );
+}
+
 /** The value of a member; undefined where there is none, or none that is small enough. */
-function decode(
+export function decode(
   body: Buffer,
   range: Range | undefined,
   bytesMax: number = MEMBER_BYTES_MAX,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { acceptsJson, announcesJson } from './negotiate.ts';
+import { acceptsJson, announces, JSON_TYPE } from './negotiate.ts';
 
 test.each([
   undefined,
@@ -45,7 +45,7 @@ test.each([
   'application/json; charset=utf-8',
   'application/json ;charset="utf-8"',
 ])('Content-Type: %s announces JSON', (contentType) => {
-  expect(announcesJson(contentType)).toBe(true);
+  expect(announces(contentType, [JSON_TYPE])).toBe(true);
 });
 
 test.each([
@@ -56,5 +56,11 @@ test.each([
   'application/json-patch+json',
   'application/*',
 ])('Content-Type: %s does not announce JSON', (contentType) => {
-  expect(announcesJson(contentType)).toBe(false);
+  expect(announces(contentType, [JSON_TYPE])).toBe(false);
+});
+
+test('a patch is announced by its own types, and by no other', () => {
+  const types = ['application/merge-patch+json', 'application/json-patch+json'];
+  expect(announces('Application/Merge-Patch+JSON; charset=utf-8', types)).toBe(true);
+  for (const type of [undefined, '', '*/*', JSON_TYPE]) expect(announces(type, types)).toBe(false);
 });

@@ -30,16 +30,20 @@ export function acceptsJson(accept: string | undefined): boolean {
 }
 
 /** The media type that a `Content-Type` header names, in lower case and without its parameters. */
-function mediaTypeOf(contentType: string): string {
-  const [type = ''] = contentType.split(';', 1);
+export function mediaTypeOf(contentType: string | undefined): string {
+  const [type = ''] = (contentType ?? '').split(';', 1);
   return type.trim().toLowerCase();
 }
 
 /**
- * Whether a `Content-Type` header announces JSON; none, and the wildcard some clients send, do.
- * Form types are refused above all: they are what a foreign web page can send without asking first.
+ * Whether a `Content-Type` header announces one of some media types. Where that may be JSON, so does
+ * none, and the wildcard some clients send. Form types are refused above all: they are what a foreign
+ * web page can send without asking first.
  */
-export function announcesJson(contentType: string | undefined): boolean {
-  if (contentType === undefined || contentType === 'application/json') return true;
-  return ['application/json', '*/*', ''].includes(mediaTypeOf(contentType));
+export function announces(contentType: string | undefined, types: readonly string[]): boolean {
+  const type = mediaTypeOf(contentType);
+  return types.includes(type) || (types.includes(JSON_TYPE) && (type === '' || type === '*/*'));
 }
+
+/** The media type of most bodies. */
+export const JSON_TYPE = 'application/json';

@@ -19,9 +19,15 @@ test.each([
 });
 
 test.each([
-  ['Prefix=a', 'the parameters here are prefix, limit'],
-  ['constructor=1', 'the parameters here are prefix, limit'],
-  ['__proto__=1', 'the parameters here are prefix, limit'],
+  ['Prefix=a', 'the parameters here are prefix, limit (a question mark in a key is written %3F)'],
+  [
+    'constructor=1',
+    'the parameters here are prefix, limit (a question mark in a key is written %3F)',
+  ],
+  [
+    '__proto__=1',
+    'the parameters here are prefix, limit (a question mark in a key is written %3F)',
+  ],
   ['limit=1&limit=1', 'limit is given twice'],
   ['prefix=%', 'prefix is not percent-encoded UTF-8'],
   ['prefix=%ff', 'prefix is not percent-encoded UTF-8'],

@@ -19,8 +19,9 @@ export function parseQuery<Name extends string>(
     const written = equals < 0 ? pair : pair.slice(0, equals);
     const name = names.find((known) => known === written);
     if (name === undefined) {
-      const list = names.join(', ') || 'none (a question mark in a key is written %3F)';
-      return failure('INVALID_PARAMETER', `the parameters here are ${list}`);
+      const list = names.join(', ') || 'none';
+      const hint = 'a question mark in a key is written %3F';
+      return failure('INVALID_PARAMETER', `the parameters here are ${list} (${hint})`);
     }
     if (name in parameters) return failure('INVALID_PARAMETER', `${name} is given twice`);
     const value = keyFromPath(equals < 0 ? '' : pair.slice(equals + 1).replaceAll('+', ' '));

@@ -1,11 +1,16 @@
-/** `/v1/keys/{key}`: loads, stores and deletes a record. */
+/** `/v1/keys/{key}`: loads, stores, changes and deletes a record or the part of it at a pointer. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import type { Condition } from '../record/request.ts';
+import { check, checkInPieces, type Checked } from '../base/json/check.ts';
+import { SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
+import { checkPointer } from '../record/pointer.ts';
+import type { ByteRange } from '../record/reply.ts';
+import type { Condition, Pointer, Request } from '../record/request.ts';
 import { conditionOf } from './condition.ts';
-import { STORE_DOCUMENT } from './document.ts';
+import { parseTtl, STORE_DOCUMENT } from './document.ts';
+import { mediaTypeOf } from './negotiate.ts';
 import { parseQuery } from './query.ts';
-import { inBody, serving } from './serve.ts';
+import { inBody, serving, type BodyReader } from './serve.ts';
 import type { Visit } from './visit.ts';
 
 /** GET: answers the record, or 304 where the client has it. */
@@ -23,20 +28,67 @@ export const storeRecord = serving((visit, key) => {
     if (value.end - value.start > valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${valueBytesMax} bytes`);
     }
-    return { action: 'store', key, value, ttlNs, ...terms };
+    const { condition, pointer } = terms;
+    return pointer === undefined
+      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
+      : { action: 'store', key, value, ttlNs, condition, pointer };
   });
 });
 
-/** DELETE: removes the record, if there is one. */
+/** DELETE: removes the record, if there is one, or a part of its value. */
 export const deleteRecord = serving((visit, key) => {
   const terms = termsOf(visit);
   return isFailure(terms) ? terms : { action: 'delete', key, ...terms };
 });
 
+/** The media types of patches (RFC 7396, RFC 6902), and how they are called inside. */
+const PATCH_FORMATS = {
+  'application/merge-patch+json': 'merge',
+  'application/json-patch+json': 'json',
+} as const;
+
+export const PATCH_TYPES: readonly string[] = Object.keys(PATCH_FORMATS);
+
+/** PATCH: changes a value by a patch. */
+export const patchRecord = serving((visit, key) => {
+  const { exchange, place } = visit;
+  const parameters = parseQuery(place.query, ['expire_time']);
+  if (isFailure(parameters)) return parameters;
+  const { expire_time: expireTime } = parameters;
+  const ttlNs = expireTime === undefined ? undefined : parseTtl(expireTime);
+  if (typeof ttlNs === 'object') return ttlNs;
+  const condition = conditionOf(exchange);
+  if (condition !== undefined && isFailure(condition)) return condition;
+  const type = mediaTypeOf(exchange.header('content-type')) as keyof typeof PATCH_FORMATS;
+  return inPatch((patch) => {
+    return { action: 'patch', key, format: PATCH_FORMATS[type], patch, ttlNs, condition };
+  });
+});
+
+/** Reads a patch, which is any JSON text as a whole. */
+function inPatch(make: (patch: ByteRange) => Request): BodyReader {
+  return (body, scheduler, isGone) => {
+    if (body.length === 0) return failure('MALFORMED_BODY', 'the body is empty');
+    const served = (checked: Checked | Failure): Request | Failure =>
+      isFailure(checked) ? checked : make({ bytes: body, ...checked.root });
+    return body.length <= SMALL_TEXT_BYTES_MAX
+      ? served(check(body, []))
+      : scheduler.run('client', checkInPieces(body, []), isGone).then(served);
+  };
+}
+
+interface Terms {
+  readonly condition: Condition | undefined;
+  readonly pointer: Pointer | undefined;
+}
+
 /** What query and headers ask for. */
-function termsOf({ exchange, place }: Visit): { condition: Condition | undefined } | Failure {
-  const parameters = parseQuery(place.query, []);
+function termsOf({ exchange, place }: Visit): Terms | Failure {
+  const parameters = parseQuery(place.query, ['pointer']);
   if (isFailure(parameters)) return parameters;
   const condition = conditionOf(exchange);
-  return condition !== undefined && isFailure(condition) ? condition : { condition };
+  if (condition !== undefined && isFailure(condition)) return condition;
+  if (parameters.pointer === undefined) return { condition, pointer: undefined };
+  const pointer = checkPointer(parameters.pointer);
+  return typeof pointer === 'string' ? { condition, pointer } : pointer;
 }

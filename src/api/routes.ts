@@ -1,10 +1,13 @@
 /** The routes of the HTTP API: a row each, and which of them a request target names. */
 
+import { appendToRecord } from './append.ts';
 import { serveBatch } from './batch.ts';
+import { incrementRecord } from './increment.ts';
+import { expireRecord } from './expire.ts';
 import { listKeys } from './keys.ts';
 import { showNodes } from './nodes.ts';
 import { loadElement, loadItem } from './part.ts';
-import { deleteRecord, loadRecord, storeRecord } from './record.ts';
+import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
 import type { Offer, Place } from './visit.ts';
 
 /** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
@@ -21,6 +24,7 @@ export const ROWS: readonly Row[] = [
     methods: {
       GET: { right: 'read', handle: loadRecord },
       PUT: { right: 'write', handle: storeRecord },
+      PATCH: { right: 'write', handle: patchRecord, types: PATCH_TYPES },
       DELETE: { right: 'write', handle: deleteRecord },
     },
   },
@@ -38,15 +42,23 @@ export const ROWS: readonly Row[] = [
       POST: { right: 'read', handle: loadItem },
     },
   },
+  {
+    path: '/v1/keys/{key}/increment',
+    methods: { POST: { right: 'write', handle: incrementRecord } },
+  },
+  { path: '/v1/keys/{key}/append', methods: { POST: { right: 'write', handle: appendToRecord } } },
+  { path: '/v1/keys/{key}/expire', methods: { POST: { right: 'write', handle: expireRecord } } },
   { path: '/v1/batch', methods: { POST: { right: 'read', handle: serveBatch } } },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
 ];
 
 /** What is served at a path. */
-interface Route {
+export interface Route {
   readonly path: string;
   /** The methods, as the `Allow` header lists them. */
   readonly allow: string;
+  /** The media types of patches, as the `Accept-Patch` header lists them; empty if it serves none. */
+  readonly acceptPatch: string;
   readonly offers: ReadonlyMap<string, Offer>;
 }
 
@@ -74,7 +86,8 @@ function routeFrom({ path, methods }: Row): Route {
     offers.set(method, offer);
     if (method === 'GET') offers.set('HEAD', offer);
   }
-  return { path, offers, allow: [...offers.keys(), 'OPTIONS'].join(', ') };
+  const allow = [...offers.keys(), 'OPTIONS'].join(', ');
+  return { path, offers, allow, acceptPatch: methods['PATCH']?.types?.join(', ') ?? '' };
 }
 
 /**

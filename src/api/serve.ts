@@ -3,10 +3,12 @@
 import { isFailure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import type { Request } from '../record/request.ts';
+import type { Condition, Request } from '../record/request.ts';
 import { sendFailure, sendReply } from './answer.ts';
+import { conditionOf } from './condition.ts';
 import { readDocument, type DocumentForm } from './document.ts';
 import { keyOf } from './key.ts';
+import { parseQuery } from './query.ts';
 import type { Handler, Visit } from './visit.ts';
 
 /** A request, or, where the body is needed to know it, how to read it from the body. */
@@ -32,6 +34,20 @@ export function inBody<T>(
   };
 }
 
+/** The handler of a document that comes without parameters and may depend on the record's version. */
+export function servingDocument<T>(
+  form: DocumentForm<T>,
+  make: (key: Key, document: T, condition: Condition | undefined) => Request,
+): Handler {
+  return serving(({ exchange, place }, key) => {
+    const parameters = parseQuery(place.query, []);
+    if (isFailure(parameters)) return parameters;
+    const condition = conditionOf(exchange);
+    if (condition !== undefined && isFailure(condition)) return condition;
+    return inBody(form, (document) => make(key, document, condition));
+  });
+}
+
 function isFailed(document: unknown): document is Failure {
   return typeof document === 'object' && document !== null && isFailure(document);
 }
@@ -43,8 +59,6 @@ export function serving(parse: (visit: Visit, key: Key) => Parsed): Handler {
     const parsed =
       typeof key === 'string' ? (visit.grant.keyRefusal(key) ?? parse(visit, key)) : key;
     if (typeof parsed !== 'function') return serve(visit, parsed);
-    const refusal = visit.bodyRefusal();
-    if (refusal !== undefined) return sendFailure(visit.exchange, refusal);
     const { exchange, options } = visit;
     return visit.receive((body) => {
       const request = parsed(body, options.scheduler, () => exchange.isGone);

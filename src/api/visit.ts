@@ -7,7 +7,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
 import type { Access, Grant, Right } from './access.ts';
 import { failLate, sendFailure } from './answer.ts';
-import { announcesJson } from './negotiate.ts';
+import { announces, JSON_TYPE } from './negotiate.ts';
 
 /** What the API works with. */
 export interface ApiOptions {
@@ -32,7 +32,11 @@ export interface Offer {
   /** What it takes; undefined for what everybody may see. */
   readonly right: Right | undefined;
   readonly handle: Handler;
+  /** The media types that its body may have; JSON unless it is given. */
+  readonly types?: readonly string[];
 }
+
+const JSON_ONLY = [JSON_TYPE];
 
 /** Where a request target leads: the key, as the path writes it, and what follows the question mark. */
 export interface Place {
@@ -61,20 +65,15 @@ export class Visit {
     this.#guard(() => this.#offer.handle(this));
   }
 
-  /** Why the body cannot be read, as far as its head tells. */
-  bodyRefusal(): Failure | undefined {
-    const type = this.exchange.header('content-type');
-    if (!announcesJson(type)) {
-      return failure('UNSUPPORTED_MEDIA_TYPE', `the Content-Type is ${type}, not application/json`);
-    }
-    const coding = this.exchange.header('content-encoding') ?? 'identity';
-    if (coding === 'identity') return undefined;
-    const detail = `the Content-Encoding is ${coding}, not identity`;
-    return failure('UNSUPPORTED_MEDIA_TYPE', detail);
-  }
-
   /** Lets `use` have the whole body, later; answers the request if there can be none. */
   receive(use: (body: Buffer) => void | Promise<void>): void {
+    const { types = JSON_ONLY } = this.#offer;
+    const refusal = bodyRefusal(this.exchange, types);
+    if (refusal !== undefined) {
+      const accepts = this.exchange.method === 'PATCH' ? 'Accept-Patch' : 'Accept';
+      sendFailure(this.exchange, refusal, [accepts, types.join(', ')]);
+      return;
+    }
     const bytesMax = this.options.valueBytesMax + BODY_OVERHEAD_BYTES_MAX;
     this.exchange.receive(bytesMax, (body) => {
       if (isFailure(body)) sendFailure(this.exchange, body);
@@ -93,4 +92,16 @@ export class Visit {
       fail(error);
     }
   }
+}
+
+/** Why a body cannot be read, as far as its head tells. */
+function bodyRefusal(exchange: Exchange, types: readonly string[]): Failure | undefined {
+  const type = exchange.header('content-type');
+  if (!announces(type, types)) {
+    const detail = `the Content-Type is ${type ?? 'missing'}, not ${types.join(' or ')}`;
+    return failure('UNSUPPORTED_MEDIA_TYPE', detail);
+  }
+  const coding = exchange.header('content-encoding') ?? 'identity';
+  if (coding === 'identity') return undefined;
+  return failure('UNSUPPORTED_MEDIA_TYPE', `the Content-Encoding is ${coding}, not identity`);
 }

@@ -35,7 +35,10 @@ const FAILURES = {
   VALUE_TOO_LARGE: { status: 413, title: 'The value is too large' },
   TOO_MANY_OPERATIONS: { status: 413, title: 'The batch has too many operations' },
   ANSWER_TOO_LARGE: { status: 413, title: 'The answer to the batch has no room left' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Only application/json is understood' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'The media type of the body is not understood here',
+  },
   EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   NUMBER_OUT_OF_RANGE: { status: 422, title: 'The number would pass a bound' },
   RESULT_TOO_LARGE: { status: 422, title: 'The value would become too large' },
