@@ -1,6 +1,6 @@
 /** Cross-origin requests: which foreign web pages may use the API, and how they are told so (Fetch §3.2). */
 
-import type { Exchange, Piece } from '../http/exchange.ts';
+import { ForwardedExchange, type Exchange, type Piece } from '../http/exchange.ts';
 
 /** Headers that a page may send. */
 const ALLOWED_HEADERS = [
@@ -41,60 +41,19 @@ export function preflightHeaders(exchange: Exchange, allow: string): string[] {
 }
 
 /** An exchange whose answer has some headers more. */
-export class WithHeaders implements Exchange {
-  readonly #exchange: Exchange;
+export class WithHeaders extends ForwardedExchange {
   readonly #headers: readonly string[];
 
   constructor(exchange: Exchange, headers: readonly string[]) {
-    this.#exchange = exchange;
+    super(exchange);
     this.#headers = headers;
   }
 
-  get method(): string {
-    return this.#exchange.method;
+  override send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
+    super.send(status, [...headers, ...this.#headers], body);
   }
 
-  get target(): string {
-    return this.#exchange.target;
-  }
-
-  get isAnswered(): boolean {
-    return this.#exchange.isAnswered;
-  }
-
-  get isGone(): boolean {
-    return this.#exchange.isGone;
-  }
-
-  header(name: string): string | undefined {
-    return this.#exchange.header(name);
-  }
-
-  receive(...all: Parameters<Exchange['receive']>): void {
-    this.#exchange.receive(...all);
-  }
-
-  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
-    this.#exchange.send(status, [...headers, ...this.#headers], body);
-  }
-
-  begin(status: number, headers: readonly string[]): void {
-    this.#exchange.begin(status, [...headers, ...this.#headers]);
-  }
-
-  write(piece: Piece): boolean {
-    return this.#exchange.write(piece);
-  }
-
-  end(piece?: Piece): void {
-    this.#exchange.end(piece);
-  }
-
-  drained(): Promise<void> {
-    return this.#exchange.drained();
-  }
-
-  abort(): void {
-    this.#exchange.abort();
+  override begin(status: number, headers: readonly string[]): void {
+    super.begin(status, [...headers, ...this.#headers]);
   }
 }

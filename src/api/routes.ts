@@ -4,7 +4,9 @@ import { appendToRecord } from './append.ts';
 import { serveBatch } from './batch.ts';
 import { incrementRecord } from './increment.ts';
 import { expireRecord } from './expire.ts';
+import { showLife, showReadiness } from './health.ts';
 import { listKeys } from './keys.ts';
+import { showMetrics } from './metrics.ts';
 import { showNodes } from './nodes.ts';
 import { loadElement, loadItem } from './part.ts';
 import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
@@ -50,6 +52,9 @@ export const ROWS: readonly Row[] = [
   { path: '/v1/keys/{key}/expire', methods: { POST: { right: 'write', handle: expireRecord } } },
   { path: '/v1/batch', methods: { POST: { right: 'read', handle: serveBatch } } },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
+  { path: '/metrics', methods: { GET: { right: 'read', handle: showMetrics } } },
+  { path: '/livez', methods: { GET: { right: undefined, handle: showLife } } },
+  { path: '/readyz', methods: { GET: { right: undefined, handle: showReadiness } } },
 ];
 
 /** What is served at a path. */

@@ -9,6 +9,19 @@ import type { Access, Grant, Right } from './access.ts';
 import { failLate, sendFailure } from './answer.ts';
 import { announces, JSON_TYPE } from './negotiate.ts';
 
+/** Something that must hold for requests to be served. */
+export interface HealthCheck {
+  readonly name: string;
+  /** What is wrong, undefined if it holds. */
+  readonly problem: string | undefined;
+}
+
+/** The present values of all metrics, as text of the given type. */
+interface Metrics {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
 /** What the API works with. */
 export interface ApiOptions {
   readonly engine: Engine;
@@ -20,6 +33,10 @@ export interface ApiOptions {
   readonly valueBytesMax: number;
   /** The origins whose web pages may read answers, `*` for all; with none no page may. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** What must hold for requests to be served. */
+  readonly checks?: () => readonly HealthCheck[];
+  /** What `/metrics` shows. */
+  readonly metrics?: Metrics;
   /** Told of defects: exceptions, which no request should cause. */
   readonly onDefect: (error: unknown) => void;
 }

@@ -114,6 +114,9 @@ export const TOKEN_NAME_CHARS_MAX = 64;
 /** Bytes of the log that nobody has read yet; past it lines are dropped. */
 export const LOG_UNREAD_BYTES_MAX = MIB;
 
+/** Characters of a request target that a line of the log shows. */
+export const LOGGED_TARGET_CHARS_MAX = 512;
+
 /** Keys in one page of a listing. */
 export const PAGE_KEYS_MAX = 10_000;
 

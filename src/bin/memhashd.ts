@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 /** The command `memhashd`: flags in, a running node out, and an exit code. */
 
-import { readFileSync } from 'node:fs';
-
 import { FLAGS, type Config } from '../node/config.ts';
 import { describeFlags, parseFlags, UsageError } from '../node/flags.ts';
 import { createLog } from '../node/log.ts';
 import { Node } from '../node/node.ts';
+import { version } from '../node/version.ts';
 import { COMMANDS, describeCommands } from './commands.ts';
 
 const HELP = `memhashd is a sharded in-memory store of JSON documents, spoken to over HTTP.
@@ -69,9 +68,4 @@ async function run(config: Config): Promise<void> {
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   await starting;
   isServing = true;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

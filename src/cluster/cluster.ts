@@ -129,10 +129,10 @@ export class Cluster implements Engine, PeerHost {
     return this.#options.store.list(query);
   }
 
-  /** The members, sorted by address; this node alone while the cluster is forming. */
-  members(): MemberView[] {
+  /** The members, sorted by address; a failure while the cluster is forming. */
+  members(): MemberView[] | Failure {
     const topology = this.#topology;
-    if (topology === undefined) return [this.#view(this.#self, 0, 0)];
+    if (topology === undefined) return NOT_READY;
     const { members, shares, epoch } = topology;
     return members.map((address, at) => this.#view(address, shares[at]!, epoch));
   }

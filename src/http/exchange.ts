@@ -56,3 +56,60 @@ export interface Application {
   /** The answer to bytes that are no request. */
   describe(problem: Failure): { readonly headers: readonly string[]; readonly body: string };
 }
+
+/** An exchange that stands before another one: what extends it changes some of it. */
+export class ForwardedExchange implements Exchange {
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get target(): string {
+    return this.#exchange.target;
+  }
+
+  get isAnswered(): boolean {
+    return this.#exchange.isAnswered;
+  }
+
+  get isGone(): boolean {
+    return this.#exchange.isGone;
+  }
+
+  header(name: string): string | undefined {
+    return this.#exchange.header(name);
+  }
+
+  receive(maxBytes: number, done: (body: Buffer | Failure) => void): void {
+    this.#exchange.receive(maxBytes, done);
+  }
+
+  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
+    this.#exchange.send(status, headers, body);
+  }
+
+  begin(status: number, headers: readonly string[]): void {
+    this.#exchange.begin(status, headers);
+  }
+
+  write(piece: Piece): boolean {
+    return this.#exchange.write(piece);
+  }
+
+  end(piece?: Piece): void {
+    this.#exchange.end(piece);
+  }
+
+  drained(): Promise<void> {
+    return this.#exchange.drained();
+  }
+
+  abort(): void {
+    this.#exchange.abort();
+  }
+}

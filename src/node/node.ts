@@ -4,26 +4,34 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { Access } from '../api/access.ts';
 import { Api } from '../api/api.ts';
+import type { HealthCheck } from '../api/visit.ts';
 import { systemClock } from '../base/clock.ts';
+import { isFailure } from '../base/errors.ts';
 import { systemTimers } from '../base/timers.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import { Cluster } from '../cluster/cluster.ts';
+import type { Application } from '../http/exchange.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
 import type { Engine } from '../record/engine.ts';
-import { Store } from '../store/store.ts';
+import { Store, type StoreStats } from '../store/store.ts';
 import { checkEngine, type Config } from './config.ts';
 import { UsageError } from './flags.ts';
 import type { Log } from './log.ts';
 import { Maintenance } from './maintenance.ts';
+import { NodeMetrics } from './metrics.ts';
+import { Observer } from './observer.ts';
 import { readTokens } from './tokens.ts';
+import { version } from './version.ts';
 
 /** What is behind the API of a node. */
 export interface Backend {
   readonly engine: Engine;
+  /** What the store of this node holds, if it has one. */
+  readonly stats?: () => StoreStats;
   /** What the log says of it. */
   readonly facts: object;
   /** Where others reach this node, when its address for clients is every interface. */
@@ -67,15 +75,8 @@ export class Node {
     const scheduler = new Scheduler();
     const backend = await open({ config, log, checks, tls, scheduler });
     const { engine } = backend;
-    const api = new Api({
-      engine,
-      scheduler,
-      access,
-      valueBytesMax: config['max-value-size'],
-      corsOrigins: config['cors-origin'],
-      onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
-    });
-    const parts = { access, backend, http: new HttpServer(api, { tls }) };
+    const http = new HttpServer(assemble({ config, log, access, backend, scheduler }), { tls });
+    const parts = { access, backend, http };
     try {
       const client = await listen(parts.http, 'client-addr', config);
       const reachable = isUnspecified(client) ? { ...client, host: backend.host } : client;
@@ -132,6 +133,42 @@ export class Node {
   }
 }
 
+interface Plan {
+  readonly config: Config;
+  readonly log: Log;
+  readonly access: Access;
+  readonly backend: Backend;
+  readonly scheduler: Scheduler;
+}
+
+/** The API over a backend, and what sees its requests. */
+function assemble({ config, log, access, backend, scheduler }: Plan): Application {
+  const { engine, stats } = backend;
+  const members = () => {
+    const found = engine.members();
+    return isFailure(found) ? [] : found;
+  };
+  const metrics = new NodeMetrics(members, version());
+  if (stats !== undefined) metrics.addStore(stats, config['max-memory']);
+  const api = new Api({
+    engine,
+    scheduler,
+    access,
+    metrics,
+    checks: () => [checkMembership(engine)],
+    valueBytesMax: config['max-value-size'],
+    corsOrigins: config['cors-origin'],
+    onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
+  });
+  return new Observer(api, metrics, config['log-requests'] ? log : undefined);
+}
+
+/** A node serves once it knows who serves what. */
+function checkMembership(engine: Engine): HealthCheck {
+  const members = engine.members();
+  return { name: 'member', problem: isFailure(members) ? members.detail : undefined };
+}
+
 /** What a backend is made from. */
 export interface Setting {
   readonly config: Config;
@@ -181,6 +218,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   const maintenance = new Maintenance(store, scheduler, checks);
   return {
     engine: cluster,
+    stats: () => store.stats(),
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(material),

@@ -28,9 +28,21 @@ describe('forming', () => {
       const answer = await eventually(() => cluster.ask(n, 'GET', 'key'));
       expect(answer).toMatchObject({ status: 503, body: { code: 'NOT_READY' } });
       expect(answer.headers['retry-after']).toBe('1');
-      expect((await cluster.get(n, '/v1/keys')).status).toBe(503);
+      for (const path of ['/v1/keys', '/v1/nodes', '/readyz']) {
+        expect(await cluster.get(n, path)).toMatchObject({
+          status: 503,
+          body: { code: 'NOT_READY' },
+        });
+      }
+      expect((await cluster.get(n, '/livez')).status).toBe(200);
+      const verbose = await cluster.get(n, '/readyz?verbose');
+      expect(verbose).toMatchObject({
+        status: 503,
+        json: { ready: false, checks: [{ name: 'member', ok: false }] },
+      });
     }
     await cluster.formed();
+    expect((await cluster.get(1, '/readyz')).json).toEqual({ ready: true });
 
     const members = cluster.peers(3);
     const ids = new Set<unknown>();

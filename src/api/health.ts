@@ -1,0 +1,36 @@
+/** `/livez` and `/readyz`: whether the process lives, and whether requests should go to it. */
+
+import { failure, httpStatus, isFailure } from '../base/errors.ts';
+import { describeProblem, JSON_HEAD, sendFailure, sendJson } from './answer.ts';
+import { parseQuery } from './query.ts';
+import type { HealthCheck, Visit } from './visit.ts';
+
+/** Answers that the process answers. */
+export function showLife({ exchange }: Visit): void {
+  sendJson(exchange, { alive: true });
+}
+
+/** Answers 200 if every check holds, else 503; with `?verbose` every check with its result. */
+export function showReadiness({ exchange, place, options }: Visit): void {
+  const parameters = parseQuery(place.query, ['verbose']);
+  if (isFailure(parameters)) return sendFailure(exchange, parameters);
+  const checks = options.checks?.() ?? [];
+  const failed = checks.filter(({ problem }) => problem !== undefined);
+  const refusal = failure(
+    'NOT_READY',
+    failed.map(({ name, problem }) => `${name}: ${problem}`).join('; '),
+  );
+  if (parameters.verbose === undefined) {
+    return failed.length > 0 ? sendFailure(exchange, refusal) : sendJson(exchange, { ready: true });
+  }
+  const body = `${JSON.stringify({ ready: failed.length === 0, checks: checks.map(shown) })}\n`;
+  if (failed.length === 0) exchange.send(200, JSON_HEAD, body);
+  else {
+    const [, , ...retry] = describeProblem(refusal).headers;
+    exchange.send(httpStatus('NOT_READY'), [...JSON_HEAD, ...retry], body);
+  }
+}
+
+function shown({ name, problem }: HealthCheck): object {
+  return problem === undefined ? { name, ok: true } : { name, ok: false, problem };
+}

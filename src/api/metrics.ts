@@ -1,0 +1,18 @@
+/** `GET /metrics`: what a Prometheus server scrapes. */
+
+import { failure, isFailure } from '../base/errors.ts';
+import { byteString, sendFailure } from './answer.ts';
+import { parseQuery } from './query.ts';
+import type { Visit } from './visit.ts';
+
+/** Answers the metrics in the text format of Prometheus. */
+export async function showMetrics({ exchange, place, options }: Visit): Promise<void> {
+  const parameters = parseQuery(place.query, []);
+  if (isFailure(parameters)) return sendFailure(exchange, parameters);
+  const { metrics } = options;
+  if (metrics === undefined) {
+    return sendFailure(exchange, failure('ROUTE_NOT_FOUND', 'this node has no metrics'));
+  }
+  const text = await metrics.render();
+  return exchange.send(200, ['Content-Type', metrics.contentType], byteString(text));
+}

@@ -1,0 +1,85 @@
+// What a Prometheus server scrapes, and what operators are told of it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { ask, get, put } from '../support/client.ts';
+import { NodeProcess } from '../support/node-process.ts';
+import { exchange } from '../support/wire.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+let node: NodeProcess;
+beforeAll(async () => {
+  node = await NodeProcess.start(['-max-memory', '8mib']);
+  await put(node.url, 'a', '1', { expireTime: '1h' });
+  await put(node.url, 'b', '1');
+  await get(node.url, 'missing');
+  await ask(node.url, 'BREW', '/v1/keys').catch(() => {});
+  await ask(node.url, 'GET', '/nowhere');
+  await exchange(node.port, 'nonsense\r\n\r\n');
+});
+afterAll(() => node[Symbol.asyncDispose]());
+
+/** The lines of `/metrics` by name and labels. */
+async function scrape(): Promise<Map<string, number>> {
+  const answer = await ask(node.url, 'GET', '/metrics');
+  expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+  const lines = answer.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+test('requests by route, method and status, never by key', async () => {
+  const values = await scrape();
+  const count = (route: string, method: string, status: number) =>
+    values.get(
+      `memhashd_http_request_seconds_count{route="${route}",method="${method}",status="${status}"}`,
+    );
+  expect(count('/v1/keys/{key}', 'PUT', 200)).toBe(2);
+  expect(count('/v1/keys/{key}', 'GET', 404)).toBe(1);
+  expect(count('none', 'GET', 404)).toBe(1);
+  expect(values.get('memhashd_http_refused_total{code="MALFORMED_REQUEST"}')).toBe(1);
+  expect([...values.keys()].join('\n')).not.toContain('missing');
+});
+
+test('records, bytes, members', async () => {
+  const values = await scrape();
+  expect(values.get('memhashd_records')).toBe(2);
+  expect(values.get('memhashd_records_expiring')).toBe(1);
+  expect(values.get('memhashd_store_live_bytes')).toBeGreaterThan(0);
+  expect(values.get('memhashd_store_max_bytes')).toBe(8 * 2 ** 20);
+  expect(values.get('memhashd_ready')).toBe(1);
+  expect(values.get('memhashd_members')).toBe(1);
+  expect(values.get('memhashd_partitions_owned')).toBe(16_384);
+});
+
+/** The names of the metrics that a node shows, histograms by their own. */
+async function shownNames(): Promise<Set<string>> {
+  const { text } = await ask(node.url, 'GET', '/metrics');
+  return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!));
+}
+
+test('docs/operations.md explains every metric of memhashd, and no other', async () => {
+  const documented = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const rows = [...documented.matchAll(/^\| `(memhashd_\w+)` \| \w+ \|/gm)].map(
+    ([, name]) => name!,
+  );
+  const own = [...(await shownNames())].filter((name) => !/^memhashd_(process|nodejs)_/.test(name));
+  expect(rows.toSorted()).toEqual(own.toSorted());
+});
+
+test('the dashboard asks for metrics that there are', async () => {
+  const names = await shownNames();
+  const dashboard = readFileSync(join(root, 'deploy/grafana/memhashd.json'), 'utf8');
+  const { panels } = JSON.parse(dashboard) as { panels: { targets?: { expr: string }[] }[] };
+  const asked = panels.flatMap(({ targets = [] }) =>
+    targets.flatMap(({ expr }) => expr.match(/\bmemhashd_\w+/g) ?? []),
+  );
+  expect(asked.length).toBeGreaterThan(10);
+  for (const name of asked) expect(names).toContain(name.replace(/_(bucket|count|sum)$/, ''));
+});
