@@ -195,8 +195,8 @@ export const PEER_UNSENT_SMALL_BYTES_MAX = 16 * MIB;
 /** Small answers that a peer has not read; past it no more of its requests are read. */
 export const PEER_UNREAD_BYTES_MAX = 4 * MIB;
 
-/** Listings that one peer may have running here. */
-export const PEER_LISTINGS_MAX = 64;
+/** Time after which a member answers a page of keys with what it has found, and where it goes on. */
+export const PAGE_TIME_MS = 250;
 
 /** Keys, with their lengths, in one page of a listing between peers. */
 export const PEER_PAGE_BYTES_MAX = 64 * KIB;

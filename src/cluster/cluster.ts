@@ -19,7 +19,7 @@ import {
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
-import type { KeyQuery, Lister } from '../record/lister.ts';
+import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import { Forming } from './forming.ts';
@@ -39,7 +39,7 @@ export interface ClusterOptions {
   readonly startedAt: number;
   readonly scheduler: Scheduler;
   /** The store of this node. */
-  readonly store: LocalEngine & Lister;
+  readonly store: LocalEngine & Lister & Scanner;
   /** Listening already. */
   readonly transport: Transport;
   readonly timers: Timers;
@@ -122,11 +122,15 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serveHere(request, fence);
   }
 
-  listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure {
+  scanHere(
+    query: KeyQuery,
+    from: Place | undefined,
+    fence: Fence,
+  ): Iterable<ListPiece> | NotMine | Failure {
     const topology = this.#topology;
     if (topology === undefined) return NOT_READY;
     if (!isSameFence(topology, fence)) return { status: 'not-mine', topology: topology.facts() };
-    return this.#options.store.list(query);
+    return this.#options.store.scan(query, from);
   }
 
   /** The members, sorted by address; a failure while the cluster is forming. */

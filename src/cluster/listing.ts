@@ -5,6 +5,7 @@ import { keyFromText, type Key } from '../base/key.ts';
 import { KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
 import type { Fence } from '../peer/fence.ts';
 import { Link } from '../peer/link.ts';
+import type { PageQuery } from '../peer/page.ts';
 import type { KeyGroup, ListQuery } from '../record/engine.ts';
 import type { KeyQuery, Lister } from '../record/lister.ts';
 
@@ -78,24 +79,25 @@ function encodeCursor({ member, key }: Position): string {
 /** The pages of one member, each asked for when it is needed. */
 async function* pages(
   link: Link,
-  { prefix, after: from }: KeyQuery,
+  { prefix, after }: KeyQuery,
   fence: Fence,
 ): AsyncGenerator<readonly Key[] | Failure> {
   const life = lifeOf(link);
-  for (let after = from; ; ) {
+  let at: Pick<PageQuery, 'after' | 'from'> = { after };
+  for (;;) {
     // A member that has restarted meanwhile has lost the keys that are still to be listed.
     if (life === undefined || lifeOf(link) !== life) {
       yield unreachable(link.address);
       return;
     }
-    const page = await link.list({ prefix, after, limit: PAGE_KEYS_MAX }, fence);
+    const page = await link.list({ prefix, ...at, limit: PAGE_KEYS_MAX }, fence);
     if (page.status !== 'page') {
       yield page.status === 'failed' ? page : moved(link.address);
       return;
     }
     yield page.keys;
-    if (!page.hasMore) return;
-    after = page.keys.at(-1);
+    if (page.next === undefined) return;
+    at = page.next === 'after' ? { after: page.keys.at(-1) } : { from: page.next };
   }
 }
 

@@ -4,7 +4,7 @@ import type { Failure } from '../base/errors.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
-import type { KeyQuery, Lister } from '../record/lister.ts';
+import type { KeyQuery, ListPiece, Place } from '../record/lister.ts';
 import type { Fence } from './fence.ts';
 import type { Hello, NodeState, TopologyFacts } from './messages.ts';
 import type { RecordPiece } from './record-piece.ts';
@@ -47,7 +47,11 @@ export interface PeerHost {
   /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
   serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply>;
   /** The keys of this node. */
-  listHere(query: KeyQuery, fence: Fence): ReturnType<Lister['list']> | NotMine | Failure;
+  scanHere(
+    query: KeyQuery,
+    from: Place | undefined,
+    fence: Fence,
+  ): Iterable<ListPiece> | NotMine | Failure;
   /** Shares out the time that pages of keys take. */
   readonly scheduler: Scheduler;
   /** Takes a stream of records from a peer, which says what it is `about`; a text refuses it. */

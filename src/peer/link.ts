@@ -1,12 +1,7 @@
 /** A link: this node's own channel to one peer, over which it sends requests there. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import {
-  KEY_BYTES_MAX,
-  PEER_REQUESTS_MAX,
-  REQUEST_BEATS_LONGEST,
-  REQUEST_BEATS_MAX,
-} from '../base/limits.ts';
+import { PEER_REQUESTS_MAX, REQUEST_BEATS_LONGEST, REQUEST_BEATS_MAX } from '../base/limits.ts';
 import type { Cancel } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
@@ -23,7 +18,13 @@ import {
   type Hello,
   type NodeState,
 } from './messages.ts';
-import { readPage, writePageQuery, type KeyPage, type PageQuery } from './page.ts';
+import {
+  PAGE_QUERY_BYTES_MAX,
+  readPage,
+  writePageQuery,
+  type KeyPage,
+  type PageQuery,
+} from './page.ts';
 import type { NoPipe, Pipe, Transport } from './transport.ts';
 import { readReply, requestBytesMax, writeRequest } from './wire.ts';
 
@@ -130,7 +131,7 @@ export class Link {
         fail: (reason) => resolve(unavailable(this.address, reason)),
         beat: this.#beat,
       });
-      const to = channel.beginFrame('listRequest', id, FENCE_BYTES + 2 * KEY_BYTES_MAX + 16);
+      const to = channel.beginFrame('listRequest', id, FENCE_BYTES + PAGE_QUERY_BYTES_MAX);
       writeFence(to, fence);
       writePageQuery(to, query);
       channel.endFrame();

@@ -51,7 +51,7 @@ test('a page of keys comes over a link', async () => {
   const { timers, nodes } = await pair();
   const page = nodes[0]!.peers.link(addressOf(2))!.list({ prefix: '' as Key, limit: 9 }, fence);
   await timers.step(50);
-  expect(await page).toMatchObject({ status: 'page', keys: [key], hasMore: false });
+  expect(await page).toMatchObject({ status: 'page', keys: [key], next: undefined });
 });
 
 test('a peer that is killed: what waits for it fails, and it is dialled until it is back', async () => {

@@ -1,9 +1,7 @@
 /** The peer port: what peers ask of this node, over the channels that they have opened. */
 
 import { failure, isFailure } from '../base/errors.ts';
-import { PEER_LISTINGS_MAX } from '../base/limits.ts';
-import type { Lane } from '../base/scheduler.ts';
-import type { Lister } from '../record/lister.ts';
+import { PAGE_TIME_MS } from '../base/limits.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { readFence } from './fence.ts';
@@ -11,7 +9,7 @@ import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
 import { ADMITTED, parseHello, parseState, REFUSED, type Hello } from './messages.ts';
-import { collectPage, pageBytesMax, readPageQuery, writePage } from './page.ts';
+import { collectPage, pageBytesMax, readPageQuery, writePage, type KeyPage } from './page.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { Pipe } from './transport.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
@@ -32,7 +30,6 @@ export class Session implements ChannelUser {
   readonly #host: PeerHost;
   readonly #remote: string;
   #peer: Hello | undefined;
-  #listings = 0;
   #receiver: RecordReceiver | undefined;
   #isOver = false;
 
@@ -162,26 +159,19 @@ export class Session implements ChannelUser {
     const from = new FieldReader(frame);
     const fence = readFence(from);
     const query = readPageQuery(from);
-    const keys = this.#host.listHere(query, fence);
-    if ('status' in keys) return this.#answer(frame.id, keys);
-    if (this.#listings === PEER_LISTINGS_MAX) {
-      return this.#sendReply(frame.id, failure('OVERLOADED', 'too many listings are running'));
-    }
+    const pieces = this.#host.scanHere(query, query.from, fence);
+    if ('status' in pieces) return this.#answer(frame.id, pieces);
     const lane = this.#host.scheduler.enter('peer', () => this.#isOver);
     if (isFailure(lane)) return this.#sendReply(frame.id, lane);
-    this.#listings++;
-    void this.#sendPage(frame.id, keys, query.limit, lane)
-      .catch((error: unknown) => this.#channel.close(`a defect here: ${String(error)}`))
-      .finally(() => this.#listings--);
+    const { timers } = this.#options;
+    const dueMs = timers.nowMs() + PAGE_TIME_MS;
+    collectPage(pieces, query.limit, lane, () => timers.nowMs() >= dueMs).then(
+      (page) => this.#sendPage(frame.id, page),
+      (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
+    );
   }
 
-  async #sendPage(
-    id: number,
-    keys: ReturnType<Lister['list']>,
-    limit: number,
-    lane: Lane,
-  ): Promise<void> {
-    const page = await collectPage(keys, limit, lane);
+  #sendPage(id: number, page: KeyPage): void {
     if (this.#isOver) return;
     writePage(this.#channel.beginFrame('listReply', id, pageBytesMax(page)), page);
     this.#channel.endFrame();

@@ -2,7 +2,7 @@
 
 import type { ExpiryWheel } from './expiry-wheel.ts';
 import type { KeyTable } from './keys/key-table.ts';
-import type { Place } from './keys/packed-key.ts';
+import type { Place } from '../record/lister.ts';
 import type { BlockAddress } from './memory/arena.ts';
 import type { Records } from './memory/records.ts';
 import type { RecordMap } from './record-map.ts';

@@ -3,8 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Key } from '../base/key.ts';
 import { isLive } from '../record/expiry.ts';
-import type { KeyQuery } from '../record/lister.ts';
-import type { Place } from './keys/packed-key.ts';
+import type { KeyQuery, ListPiece, Place } from '../record/lister.ts';
 import type { RecordMap } from './record-map.ts';
 
 /** Where a list starts, and where it ends. */
@@ -18,13 +17,13 @@ export interface Range {
  * The live keys that a query is for, by partition, then by hash, then by byte: an order that holds while
  * tables split and merge. At the start only keys behind the query's `after` are listed.
  */
-export function* listKeys(
+export function* scanKeys(
   map: RecordMap,
   clock: Clock,
   { prefix, after, owns }: KeyQuery,
   { start, last }: Range,
-): Generator<Key[]> {
-  for (const { partition, entries } of map.table.tables(start, last)) {
+): Generator<ListPiece> {
+  for (const { partition, entries, next } of map.table.tables(start, last)) {
     if (owns?.(partition) === false) continue;
     const now = clock();
     const found: Listed[] = [];
@@ -35,8 +34,13 @@ export function* listKeys(
       const isSamePlace = partition === start.partition && hash === start.hash;
       if (!isSamePlace || after === undefined || key > after) found.push({ hash, key });
     }
-    yield found.toSorted(byHash).map(({ key }) => key);
+    yield { keys: found.toSorted(byHash).map(({ key }) => key), next };
   }
+}
+
+/** What {@link scanKeys} finds, without the places. */
+export function* listKeys(...args: Parameters<typeof scanKeys>): Generator<readonly Key[]> {
+  for (const { keys } of scanKeys(...args)) yield keys;
 }
 
 /** A key and its hash, by which it is listed. */

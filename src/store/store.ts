@@ -9,7 +9,7 @@ import { partitionOf } from '../base/partition.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import type { Sink } from '../record/change.ts';
 import { deadlineOf, isLive } from '../record/expiry.ts';
-import type { Lister, KeyQuery } from '../record/lister.ts';
+import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import { select } from '../record/part.ts';
 import {
   NO_META,
@@ -28,7 +28,7 @@ import {
 } from '../record/request.ts';
 import { Changes } from './changes.ts';
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
-import { listKeys } from './listing.ts';
+import { listKeys, scanKeys } from './listing.ts';
 import { MemoryLimit, type LimitOptions } from './memory-limit.ts';
 import type { BlockAddress } from './memory/arena.ts';
 import { systemMemory, type MemorySource } from './memory/chunk.ts';
@@ -69,7 +69,7 @@ export interface StoreStats {
  * Serves requests at once. Memory for records lies outside the JavaScript heap; what cannot be done
  * within a request, `maintain` does in pieces: it must be called every few milliseconds.
  */
-export class Store implements Lister {
+export class Store implements Lister, Scanner {
   readonly #options: StoreOptions;
   readonly #map: RecordMap;
   readonly #limit: MemoryLimit;
@@ -133,13 +133,17 @@ export class Store implements Lister {
     }
   }
 
-  list(query: KeyQuery): Generator<Key[]> {
-    const { after } = query;
-    const start =
-      after === undefined
-        ? { partition: 0, hash: 0 }
-        : this.#map.seek(after, this.#partitionOf(after), new PackedKey());
-    return listKeys(this.#map, this.#options.clock, query, { start });
+  list(query: KeyQuery): Generator<readonly Key[]> {
+    return listKeys(this.#map, this.#options.clock, query, { start: this.#startOf(query) });
+  }
+
+  scan(query: KeyQuery, from = this.#startOf(query)): Generator<ListPiece> {
+    return scanKeys(this.#map, this.#options.clock, query, { start: from });
+  }
+
+  #startOf({ after }: KeyQuery): Place {
+    if (after === undefined) return { partition: 0, hash: 0 };
+    return this.#map.seek(after, this.#partitionOf(after), new PackedKey());
   }
 
   /**

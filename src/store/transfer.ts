@@ -69,7 +69,7 @@ export class Transfer {
   }
 
   /** The live keys of a partition in groups; a key that is there throughout comes exactly once. */
-  keys(partition: number): Generator<Key[]> {
+  keys(partition: number): Generator<readonly Key[]> {
     const { map, clock } = this.#parts;
     const range = { start: { partition, hash: 0 }, last: partition };
     return listKeys(map, clock, { prefix: '' as Key }, range);

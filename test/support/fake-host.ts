@@ -4,6 +4,7 @@ import { keyFromText, type Key } from '../../src/base/key.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
 import type { PeerEvent, PeerHost } from '../../src/peer/host.ts';
 import type { Hello, NodeState } from '../../src/peer/messages.ts';
+import type { ListPiece } from '../../src/record/lister.ts';
 import { NO_META, type KeptReply } from '../../src/record/reply.ts';
 
 export const addressOf = (n: number): string => `node${n}:1`;
@@ -43,8 +44,8 @@ export class FakeHost implements PeerHost {
     return 100;
   }
 
-  listHere(): Key[][] {
-    return [this.keys];
+  scanHere(): ListPiece[] {
+    return [{ keys: this.keys, next: { partition: 1, hash: 0 } }];
   }
 
   on(event: PeerEvent): void {

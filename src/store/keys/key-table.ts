@@ -12,7 +12,8 @@ import {
   sparseBelow,
   type Entry,
 } from './hash-table.ts';
-import type { Place, SoughtKey } from './packed-key.ts';
+import type { Place } from '../../record/lister.ts';
+import type { SoughtKey } from './packed-key.ts';
 
 /** Tables have 2^4 to 2^12 numbers: 8 slots to 2,048. */
 const ORDER_MIN = 4;
@@ -122,7 +123,7 @@ export class KeyTable {
   *tables(
     from: Place,
     last = this.partitions - 1,
-  ): Generator<{ partition: number; entries: Entry[] }> {
+  ): Generator<{ partition: number; entries: Entry[]; next: Place }> {
     let { partition, hash } = from;
     for (; partition <= last; partition++, hash = 0) {
       while (hash < 2 ** 32 && this.count(partition) > 0) {
@@ -131,7 +132,9 @@ export class KeyTable {
         hash = endOf(start, shift);
         if (table === 0) continue;
         const entries = [...this.#open(table).entries()].filter(([found]) => found >= start);
-        yield { partition, entries };
+        const isLast = hash === 2 ** 32;
+        const next = isLast ? { partition: partition + 1, hash: 0 } : { partition, hash };
+        yield { partition, entries, next };
       }
     }
   }

@@ -2,12 +2,7 @@
 
 import type { Key } from '../../base/key.ts';
 import { KEY_BYTES_MAX } from '../../base/limits.ts';
-
-/** Where a key belongs: its partition, and its hash within that. */
-export interface Place {
-  readonly partition: number;
-  readonly hash: number;
-}
+import type { Place } from '../../record/lister.ts';
 
 /** A key as it is looked for. */
 export interface SoughtKey extends Place {
