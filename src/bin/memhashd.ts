@@ -48,15 +48,22 @@ async function main(argv: readonly string[]): Promise<void> {
   else await run(config);
 }
 
+/**
+ * How many signals let what is running finish. npm passes on what it gets, and the terminal sends to all:
+ * under npm one Ctrl-C arrives twice.
+ */
+const PATIENT_SIGNALS = process.env['npm_lifecycle_event'] === 'start' ? 2 : 1;
+
 async function run(config: Config): Promise<void> {
   const format = config['log-format'] ?? (process.stderr.isTTY ? 'text' : 'json');
   const log = createLog({ format, level: config['log-level'] }, process.stderr);
   const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isServing = false;
-  let isStopping = false;
+  let signals = 0;
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
+    signals++;
+    if (signals > PATIENT_SIGNALS) process.exit(1);
+    if (signals > 1) return;
     log.info({ signal }, 'stopping');
     // A node that still waits for the rest of its cluster has nothing to finish.
     if (!isServing) process.exit(0);
