@@ -123,7 +123,7 @@ interface AppendRequest extends Conditional<'append'> {
 }
 
 /** Lets a record expire `ttlNs` nanoseconds from now, 0 for never; its value and version stay. */
-interface ExpireRequest extends Conditional<'expire'> {
+export interface ExpireRequest extends Conditional<'expire'> {
   readonly ttlNs: bigint;
 }
 

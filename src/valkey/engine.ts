@@ -11,21 +11,23 @@ import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import { select } from '../record/part.ts';
 import { asKept, NO_META, type KeptBytes, type KeptReply, type NodeRef } from '../record/reply.ts';
 import {
+  ACTIONS,
   isEdit,
   type Condition,
   type DeleteRequest,
+  type ExpireRequest,
   type ReadRequest,
   type Request,
   type StoreRequest,
   type Versions,
 } from '../record/request.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
-import { decodeMeta, encodeTtl, encodeVersion, HEADER_BYTES, SALT_BYTES } from './header.ts';
+import { decodeMeta, encodeTtl, encodeVersion, SALT_BYTES, valueStart } from './header.ts';
 import { KeySpace } from './keys.ts';
 import { listKeys } from './listing.ts';
 import { LOAD, LOAD_IF } from './scripts/load.ts';
 import type { Script } from './scripts/script.ts';
-import { DELETE_IF, STORE } from './scripts/store.ts';
+import { DELETE_IF, EXPIRE, STORE } from './scripts/store.ts';
 import type { Argument } from './server.ts';
 import type { Peer, SlotRange } from './topology.ts';
 
@@ -83,10 +85,12 @@ export class ValkeyEngine implements Engine {
   }
 
   serve(request: Request): KeptReply | Promise<KeptReply> {
-    if (isEdit(request) || request.action === 'expire') {
+    if (isEdit(request)) {
       return failure('NOT_SUPPORTED', `${request.action} of this kind is not served from servers`);
     }
     switch (request.action) {
+      case 'expire':
+        return this.#expire(request);
       case 'store':
         return this.#store(request);
       case 'delete':
@@ -136,7 +140,7 @@ export class ValkeyEngine implements Engine {
     if (broken === 'ifMatch') return preconditionFailed(request, before);
     const meta = decodeMeta(bytes, accessed);
     if (broken === 'ifNoneMatch') return { status: 'unchanged', node, meta };
-    const whole = { bytes, start: HEADER_BYTES, end: bytes.length };
+    const whole = { bytes, start: valueStart(bytes), end: bytes.length };
     const value =
       request.action === 'load'
         ? whole
@@ -160,8 +164,15 @@ export class ValkeyEngine implements Engine {
     return this.#written(request, await this.#run(DELETE_IF, request, args), undefined);
   }
 
+  async #expire(request: ExpireRequest): Promise<KeptReply> {
+    const args = [encodeTtl(request.ttlNs), ...conditionArguments(request.condition)];
+    const answered = await this.#run(EXPIRE, request, args);
+    if (!isFailure(answered) && answered.answer === null) return missing(request);
+    return this.#written(request, answered, undefined);
+  }
+
   #written(
-    request: StoreRequest | DeleteRequest,
+    request: StoreRequest | DeleteRequest | ExpireRequest,
     answered: Answered | Failure,
     value: KeptBytes | undefined,
   ): KeptReply {
@@ -176,7 +187,7 @@ export class ValkeyEngine implements Engine {
     const name = this.#space.nameOf(request.key);
     const call: Call = {
       slot: this.#space.slotOf(request.key),
-      isWrite: request.action === 'store' || request.action === 'delete',
+      isWrite: ACTIONS[request.action].writes,
       send: (server, asks) => server.run(script, [name], args, asks),
     };
     return this.#fleet.ask(call);

@@ -51,6 +51,7 @@ export class Fleet {
   #topology = UNKNOWN;
   #isCluster = false;
   #isClosed = false;
+  #isSoon = false;
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | undefined;
   #said = '';
@@ -127,7 +128,8 @@ export class Fleet {
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
-      this.#schedule();
+      this.#isSoon = false;
+      this.#schedule(this.#isWhole() ? VALKEY_REFRESH_MS : VALKEY_REFRESH_SOON_MS);
     });
     return this.#refreshing;
   }
@@ -167,11 +169,14 @@ export class Fleet {
     return server;
   }
 
+  /** Brings the next reading forward; however often this is called, it puts none off. */
   #refreshSoon(): void {
+    if (this.#isSoon || this.#refreshing !== undefined) return;
+    this.#isSoon = true;
     this.#schedule(VALKEY_REFRESH_SOON_MS);
   }
 
-  #schedule(inMs = this.#isWhole() ? VALKEY_REFRESH_MS : VALKEY_REFRESH_SOON_MS): void {
+  #schedule(inMs: number): void {
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.refresh(), inMs);

@@ -64,7 +64,12 @@ export class ValkeyServer implements AsyncDisposable {
   /** A connection of the test's own. */
   get client(): Redis {
     if (this.#client === undefined) {
-      this.#client = new Redis({ host: this.host, port: this.port, ...this.#options });
+      this.#client = new Redis({
+        host: this.host,
+        port: this.port,
+        retryStrategy: () => 50,
+        ...this.#options,
+      });
       // What goes wrong shows in what is asked of it.
       this.#client.on('error', () => {});
     }
@@ -116,7 +121,7 @@ export class ValkeyCluster implements AsyncDisposable {
     const host = await leaseHost();
     const options = {
       'cluster-enabled': 'yes',
-      'cluster-node-timeout': '1500',
+      'cluster-node-timeout': '3000',
       'cluster-require-full-coverage': 'no',
       'cluster-announce-ip': host,
       'repl-diskless-sync-delay': '0',
@@ -162,15 +167,33 @@ export class ValkeyCluster implements AsyncDisposable {
       const [view] = views;
       if (views.some((other) => other !== view))
         throw new Error(`they differ: ${views.join('; ')}`);
-      if (view!.split(' ').length !== 3) throw new Error(`these are not three ranges: ${view}`);
+      const primaries = new Set(view!.split(' ').map((range) => range.split('@')[1]));
+      const isFollowed = [...primaries].every((primary) => primary?.endsWith('+1'));
+      if (primaries.size !== 3 || !isFollowed) throw new Error(`not three followed ones: ${view}`);
     }, 60_000);
   }
 
-  /** The server that owns a slot, by the first that answers. */
-  async ownerOf(slot: number): Promise<ValkeyServer> {
-    const ranges = (await this.servers[0]!.client.cluster('SLOTS')) as unknown as SlotEntry[];
-    const range = ranges.find(([first, last]) => first <= slot && slot <= last);
-    return this.servers.find(({ port }) => port === range?.[2][1])!;
+  /** The primary of a slot and its replica, by what one server says. */
+  async pairOf(slot: number): Promise<{ primary: ValkeyServer; replica: ValkeyServer }> {
+    const ranges = await slotsOf(this.servers[0]!);
+    const [, , primary, replica] = ranges.find(([first, last]) => first <= slot && slot <= last)!;
+    const at = (port: number | undefined) => this.servers.find((server) => server.port === port)!;
+    return { primary: at(primary[1]), replica: at(replica?.[1]) };
+  }
+
+  /** Moves slots from one primary to another, key by key, as the tools of the servers do. */
+  async moveSlots(slots: readonly number[], from: ValkeyServer, to: ValkeyServer): Promise<void> {
+    const [source, target] = [from.client, to.client];
+    const [sourceId, targetId] = await Promise.all([source, target].map((c) => c.cluster('MYID')));
+    for (let at = 0; at < slots.length; at += 25) {
+      const some = slots.slice(at, at + 25);
+      const each = (step: (slot: number) => Promise<unknown>) => Promise.all(some.map(step));
+      await each((slot) => target.cluster('SETSLOT', slot, 'IMPORTING', String(sourceId)));
+      await each((slot) => source.cluster('SETSLOT', slot, 'MIGRATING', String(targetId)));
+      await each((slot) => moveKeys(slot, source, to));
+      await each((slot) => target.cluster('SETSLOT', slot, 'NODE', String(targetId)));
+      await each((slot) => source.cluster('SETSLOT', slot, 'NODE', String(targetId)));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,17 +201,35 @@ export class ValkeyCluster implements AsyncDisposable {
   }
 }
 
+/** Moves the keys of a slot, until there are none. */
+async function moveKeys(slot: number, source: Redis, to: ValkeyServer): Promise<void> {
+  for (;;) {
+    const keys = await source.call('CLUSTER', 'GETKEYSINSLOT', String(slot), '100');
+    if (!Array.isArray(keys) || keys.length === 0) return;
+    await source.call('MIGRATE', to.host, String(to.port), '', '0', '5000', 'KEYS', ...keys);
+  }
+}
+
 /** An entry of CLUSTER SLOTS. */
-type SlotEntry = [first: number, last: number, primary: [string, number], ...replicas: unknown[]];
+type SlotEntry = [
+  first: number,
+  last: number,
+  ...servers: [[string, number], ...[string, number][]],
+];
+
+async function slotsOf({ client }: ValkeyServer): Promise<SlotEntry[]> {
+  return (await client.cluster('SLOTS')) as unknown as SlotEntry[];
+}
 
 /** What a server says of the slots, once its own replication runs. */
-async function viewOf({ client }: ValkeyServer): Promise<string> {
+async function viewOf(server: ValkeyServer): Promise<string> {
+  const { client } = server;
   const info = await client.info('replication');
   const isFollowed = /role:master[^]*state=online/.test(info);
   if (!isFollowed && !/master_link_status:up/.test(info)) throw new Error(info);
   const state = await client.cluster('INFO');
   if (!state.includes('cluster_state:ok')) throw new Error(state);
-  const ranges = (await client.cluster('SLOTS')) as unknown as SlotEntry[];
+  const ranges = await slotsOf(server);
   return ranges
     .map(
       ([first, last, primary, ...replicas]) => `${first}-${last}@${primary[1]}+${replicas.length}`,

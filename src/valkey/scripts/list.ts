@@ -13,8 +13,7 @@ local function isListed(key, prefix)
   if key:sub(1, #prefix) ~= prefix then return false end
   local left = redis.call('PTTL', key)
   if left < 0 or left > 2 then return left ~= -2 end
-  local header = redis.call('GETRANGE', key, 0, HEADER - 1)
-  return #header == HEADER and isLive(header, now)
+  return liveHeader(key, now) ~= nil
 end
 `;
 

@@ -24,7 +24,7 @@ export const LOAD = script(
   `
 local bytes = redis.call('GET', KEYS[1])
 if not bytes then return false end
-if not isRecord(bytes) then return redis.error_reply(FOREIGN) end
+if not headerBytes(bytes) then return redis.error_reply(FOREIGN) end
 local now = clock()
 if not isLive(bytes, now) then return false end
 return touch(bytes, now) or { struct.pack('>I7', now), bytes }
@@ -40,11 +40,10 @@ export const LOAD_IF = script(
   CONDITION,
   TOUCH,
   `
-local header = redis.call('GETRANGE', KEYS[1], 0, HEADER - 1)
-if header == '' then return false end
-if not isRecord(header) then return redis.error_reply(FOREIGN) end
 local now = clock()
-if not isLive(header, now) then return false end
+local header, foreign = liveHeader(KEYS[1], now)
+if foreign then return foreign end
+if not header then return false end
 local accessed = struct.pack('>I7', now)
 if holds(ARGV[2], '', version(header)) then
   local refused = touch(header, now)

@@ -1,13 +1,13 @@
 /** What the scripts know of a record: the layout of its header, its deadline, and conditions. */
 
-import { HEADER_BYTES } from '../header.ts';
+import { HEADER_BYTES, LONG_HEADER_BYTES } from '../header.ts';
 
 /**
  * Lua numbers are doubles, exact up to 2^53: times in microseconds fit. `tostring` and `..` would write
  * 1.79e+15, so numbers become bytes by `struct.pack` and text by `%.0f`. Offsets count from 1.
  */
 export const RECORD = `
-local HEADER = ${HEADER_BYTES}
+local SHORT, LONG = ${HEADER_BYTES}, ${LONG_HEADER_BYTES}
 local FOREIGN = 'WRONGTYPE the key holds something that memhashd did not store'
 
 -- The server's clock, in microseconds. Called once a script: it goes on meanwhile on some versions.
@@ -16,8 +16,11 @@ local function clock()
   return time[1] * 1000000 + time[2]
 end
 
-local function isRecord(bytes)
-  return #bytes >= HEADER and bytes:byte(1) == 254
+-- The length of the header that these bytes begin with, nil for what is no record.
+local function headerBytes(bytes)
+  local kind = bytes:byte(1)
+  if kind == 254 and #bytes >= SHORT then return SHORT end
+  if kind == 253 and #bytes >= LONG then return LONG end
 end
 
 -- Created, index and salt: what an entity tag names.
@@ -25,9 +28,24 @@ local function version(header) return header:sub(2, 19) end
 
 -- Whether the record may still be served; at its deadline it may not, though the server, which counts
 -- milliseconds, still has it.
-local function isLive(header, now)
+-- Infinite for a record that stays.
+local function deadline(header)
+  if header:byte(1) == 253 then return (struct.unpack('>I7', header, 43)) end
   local updated, ttl = struct.unpack('>I7I7', header, 20)
-  return ttl == 0 or now < updated + ttl
+  return ttl == 0 and math.huge or updated + ttl
+end
+
+local function isLive(header, now) return now < deadline(header) end
+
+-- The header of the live record under a key, nil for none; and an error for what is no record, which is
+-- never written over.
+local function liveHeader(key, now)
+  local bytes = redis.call('GETRANGE', key, 0, LONG - 1)
+  if bytes == '' then return nil end
+  local length = headerBytes(bytes)
+  if not length then return nil, redis.error_reply(FOREIGN) end
+  local header = bytes:sub(1, length)
+  if isLive(header, now) then return header end
 end
 `;
 
