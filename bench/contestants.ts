@@ -43,10 +43,11 @@ export async function* startContestants(
   }
 }
 
-/** Starts a node of ours. */
-export async function startMemhashd(): Promise<Contestant> {
+/** Starts a node of ours, with flags beside its addresses. */
+export async function startMemhashd(flags: readonly string[] = []): Promise<Contestant> {
   const cli = fileURLToPath(new URL('../src/bin/memhashd.js', import.meta.url));
-  const child = spawn(process.execPath, [cli, '-client-addr', '127.0.0.1:0'], {
+  const addresses = ['-client-addr', '127.0.0.1:0', '-server-addr', '127.0.0.1:0'];
+  const child = spawn(process.execPath, [cli, ...addresses, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   for await (const line of createInterface({ input: child.stderr })) {

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
 import { measureCluster } from './cluster.ts';
 import { measureExpiry } from './expiry.ts';
@@ -18,6 +19,7 @@ import { renderTable } from './table.ts';
 
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
+  access: measureAccess,
   batch: measureBatch,
   store: measureStore,
   expiry: measureExpiry,

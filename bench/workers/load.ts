@@ -15,6 +15,8 @@ export interface LoadParameters {
   /** If given, only keys that this member of a cluster owns. */
   readonly ownedBy?: { readonly members: readonly string[]; readonly owner: string };
   readonly operation: Operation;
+  /** A bearer token that requests over HTTP carry. */
+  readonly token?: string;
   /** How many operations go out together, and are one request; 1 unless it is given. */
   readonly together?: number;
   readonly connections: number;
@@ -113,14 +115,20 @@ class Load {
 
 /** A request for each key; of many operations together, those of the keys that are asked for next. */
 function buildRequests(parameters: LoadParameters, protocol: Protocol): Buffer[] {
-  const { operation, together = 1 } = parameters;
+  const { operation, together = 1, token } = parameters;
   const keys = chooseKeys(parameters);
   if (together === 1)
-    return keys.map((key) => Buffer.from(protocol.request(operation, key, VALUE)));
+    return keys.map((key) => Buffer.from(bearing(token, protocol.request(operation, key, VALUE))));
   return keys.map((_, at) => {
     const chosen = Array.from({ length: together }, (__, n) => keys[(at + n * STRIDE) % KEYS]!);
     return Buffer.from(protocol.batch!(operation, chosen, VALUE));
   });
+}
+
+/** A request over HTTP with a token, if there is one. */
+function bearing(token: string | undefined, request: string): string {
+  if (token === undefined) return request;
+  return request.replace('\r\n', `\r\nAuthorization: Bearer ${token}\r\n`);
 }
 
 function chooseKeys({ ownedBy }: LoadParameters): string[] {

@@ -70,8 +70,23 @@ describe('a token', () => {
     expect(JSON.stringify(refusal)).not.toContain(made.token.slice(4, 20));
   });
 
+  test('is known again, among more of them than are remembered', () => {
+    const many = Array.from({ length: 12 }, (_, n) =>
+      makeToken({ name: `n${n}`, rights: ['read'], prefixes: undefined }),
+    );
+    const crowd = new Access(parseTokens(many.map(({ entry }) => entry).join('\n')));
+    for (let round = 0; round < 3; round++) {
+      for (const [n, { token }] of many.entries()) {
+        expect((crowd.grantOf(`Bearer ${token}`) as Grant).name).toBe(`n${n}`);
+        const wrong = `Bearer ${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`;
+        expect(crowd.grantOf(wrong)).toMatchObject({ code: 'UNAUTHENTICATED' });
+      }
+    }
+  });
+
   test('is not known any more when others have replaced it', () => {
     const other = new Access(parseTokens(made.entry));
+    expect(other.grantOf(`Bearer ${made.token}`)).toBeInstanceOf(Grant);
     other.replace(parseTokens(line()));
     expect(other.grantOf(`Bearer ${made.token}`)).toMatchObject({ code: 'UNAUTHENTICATED' });
   });
