@@ -65,6 +65,12 @@ export const ENTITY_TAGS_MAX = 64;
 /** A JSON pointer, in characters. */
 export const POINTER_CHARS_MAX = 4 * KIB;
 
+/** Operations of a JSON patch. */
+export const PATCH_OPERATIONS_MAX = 1024;
+
+/** Members, at all levels, of a merge patch or of an object that a patch tests for. */
+export const PATCH_MEMBERS_MAX = 100_000;
+
 /** Digits and signs of a number that is counted with, and of what an increment gives. */
 export const NUMBER_CHARS_MAX = 1024;
 

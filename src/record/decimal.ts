@@ -62,3 +62,29 @@ function write(digits: bigint, fraction: number): string {
   const text = String(digits < 0n ? -digits : digits).padStart(fraction + 1, '0');
   return `${sign}${text.slice(0, -fraction)}.${text.slice(-fraction)}`;
 }
+
+/** Characters of a number up to which its spelling does not matter. */
+const SPELLED_CHARS_MAX = 64 * 1024;
+
+/**
+ * Whether two JSON numbers of any size are the same: `1`, `1.0` and `10e-1` are. Numbers of more than
+ * 65,536 characters are only if they are written alike.
+ */
+export function isSameNumber(left: string, right: string): boolean {
+  if (Math.max(left.length, right.length) > SPELLED_CHARS_MAX) return left === right;
+  return normalized(left) === normalized(right);
+}
+
+/** A number in the one way that all its spellings have in common: digits without zeros, and a power of ten. */
+function normalized(text: string): string {
+  const [mantissa = '', power = '0'] = text
+    .replace('-', (sign, at) => (at === 0 ? '' : sign))
+    .split(/[eE]/);
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const significant = digits.replace(/0+$/, '');
+  if (significant === '') return '0';
+  const exponent =
+    BigInt(power) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+  return `${text.startsWith('-') ? '-' : ''}${significant}e${exponent}`;
+}

@@ -114,7 +114,7 @@ export interface IncrementRequest extends Conditional<'increment'> {
 }
 
 /** Adds the elements of the list `values`, JSON text, to the end of the list at `pointer`. */
-interface AppendRequest extends Conditional<'append'> {
+export interface AppendRequest extends Conditional<'append'> {
   readonly pointer: Pointer;
   readonly values: ByteRange;
   /** The list keeps so many of its last elements. */

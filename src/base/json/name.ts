@@ -35,17 +35,53 @@ export function isNamed(bytes: Uint8Array, range: Range, name: Uint8Array): bool
 
 /** As {@link isNamed} from an escape on, for text without quotes. */
 function isUnescaped(bytes: Uint8Array, range: Range, name: Uint8Array, from: number): boolean {
-  let matched = from;
-  for (let at = range.start; at < range.end; ) {
-    if (bytes[at] !== BACKSLASH) {
-      if (bytes[at++] !== name[matched++]) return false;
-      continue;
-    }
-    const code = escapedAt(bytes, at);
-    for (const byte of encode(code)) if (byte !== name[matched++]) return false;
-    at += escapeLength(bytes, at, code);
+  const unescaped = new UnescapedBytes(bytes, range);
+  for (let matched = from; matched < name.length; matched++) {
+    if (unescaped.next() !== name[matched]) return false;
   }
-  return matched === name.length;
+  return unescaped.next() < 0;
+}
+
+/** A name as a byte string, for use in a `Map`: the same for all the ways to write the name. */
+export function nameKey(bytes: Buffer, range: Range): string {
+  const start = range.start + 1;
+  const end = range.end - 1;
+  if (!bytes.subarray(start, end).includes(BACKSLASH)) return bytes.toString('latin1', start, end);
+  const unescaped = new UnescapedBytes(bytes, { start, end });
+  const key: number[] = [];
+  for (let byte = unescaped.next(); byte >= 0; byte = unescaped.next()) key.push(byte);
+  return Buffer.from(key).toString('latin1');
+}
+
+/** The bytes that the text of a string stands for, in generalised UTF-8. */
+export class UnescapedBytes {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #at: number;
+  /** What is left of a character that was escaped. */
+  #escaped: number[] = [];
+
+  /** `range` is that of the text, without the quotes. */
+  constructor(bytes: Uint8Array, range: Range) {
+    this.#bytes = bytes;
+    this.#at = range.start;
+    this.#end = range.end;
+  }
+
+  /** The next byte, -1 at the end. */
+  next(): number {
+    if (this.#escaped.length > 0) return this.#escaped.shift()!;
+    if (this.#at >= this.#end) return -1;
+    const byte = this.#bytes[this.#at]!;
+    if (byte !== BACKSLASH) {
+      this.#at++;
+      return byte;
+    }
+    const code = escapedAt(this.#bytes, this.#at);
+    this.#at += escapeLength(this.#bytes, this.#at, code);
+    this.#escaped = encode(code);
+    return this.#escaped.shift()!;
+  }
 }
 
 /** The code point that the escape at `at` stands for; two escapes that are a pair stand for one. */

@@ -261,3 +261,25 @@ export function* findMember(
   }
   return last;
 }
+
+/** How deep lists and objects nest in the value in `range`; a scalar is 0 deep. */
+export function* depthOf(bytes: Uint8Array, range: Range, pace: Pace): Steps<number> {
+  let depth = 0;
+  let deepest = 0;
+  let isInString = false;
+  for (let at = range.start; at < range.end; ) {
+    if (pace.isOver()) yield;
+    const from = at;
+    const until = Math.min(range.end, at + pace.left);
+    while (at < until) {
+      const byte = bytes[at]!;
+      at += isInString && byte === BACKSLASH ? 2 : 1;
+      if (byte === QUOTE_BYTE) isInString = !isInString;
+      else if (isInString) continue;
+      else if (KINDS[byte] === OPEN) deepest = Math.max(deepest, ++depth);
+      else if (KINDS[byte] === CLOSE) depth--;
+    }
+    pace.left -= at - from;
+  }
+  return deepest;
+}
