@@ -50,7 +50,7 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
   const server = new HttpServer(
     new Api({
       engine: {
-        serve: store.serve.bind(store),
+        serve: (request) => store.serve(request),
         list,
         members: () => [],
         start: () => Promise.resolve(),

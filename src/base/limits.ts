@@ -18,6 +18,9 @@ export const NESTING_MAX = 512;
 /** Text that is checked or searched in one piece, in about 0.1 ms; longer text in pieces, others between. */
 export const SMALL_TEXT_BYTES_MAX = 64 * KIB;
 
+/** How often work on a value begins anew because the value was changed meanwhile. */
+export const RESTARTS_MAX = 16;
+
 /** Work of one kind that waits for its share of the loop's time; past it new work is refused. */
 export const LONG_WORK_MAX = 1024;
 

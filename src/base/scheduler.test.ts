@@ -1,34 +1,9 @@
 import { expect, test } from 'vitest';
 
+import { SteppedLoop } from '../../test/support/stepped-loop.ts';
 import { isFailure } from './errors.ts';
 import { LONG_WORK_MAX } from './limits.ts';
 import { Lane, Scheduler, type WorkKind } from './scheduler.ts';
-
-/** An event loop that turns when it is told to, and whose clock stands still in between. */
-class SteppedLoop {
-  ms = 0;
-  #deferred: (() => void)[] = [];
-
-  nowMs(): number {
-    return this.ms;
-  }
-
-  defer(run: () => void): void {
-    this.#deferred.push(run);
-  }
-
-  /** One turn: what was deferred, and what follows from it. */
-  async turn(): Promise<void> {
-    const deferred = this.#deferred;
-    this.#deferred = [];
-    for (const run of deferred) run();
-    for (let i = 0; i < 20; i++) await Promise.resolve();
-  }
-
-  get isIdle(): boolean {
-    return this.#deferred.length === 0;
-  }
-}
 
 /** Work of `pieces` that take 1 ms each, noted by `name` in `log`. */
 function* work(loop: SteppedLoop, log: string[], name: string, pieces: number) {

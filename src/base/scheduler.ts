@@ -67,20 +67,20 @@ export class Scheduler {
   /**
    * Runs `steps` to its end; each `yield` in it is the end of a piece that takes far less than a turn.
    *
-   * @returns what it returns, or the failure of work that was not taken on or is of no use any more.
+   * @returns what it returns or promises, or the failure of work that was not taken on or is of no use any more.
    */
   async run<T>(
     kind: WorkKind,
     steps: Iterator<void, T>,
     isGone?: () => boolean,
-  ): Promise<T | Failure> {
+  ): Promise<Awaited<T> | Failure> {
     const lane = this.enter(kind, isGone);
     if (!(lane instanceof Lane)) return lane;
     for (;;) {
       const goesOn = lane.share();
       if (!(goesOn === true || (await goesOn))) return CLIENT_GONE;
       const { done, value } = steps.next();
-      if (done === true) return value;
+      if (done === true) return await value;
     }
   }
 

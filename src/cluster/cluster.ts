@@ -114,8 +114,8 @@ export class Cluster implements Engine, PeerHost {
     this.#peers.close();
   }
 
-  serve(request: Request): Reply | Promise<KeptReply> {
-    return this.#router.serve(request);
+  serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
+    return this.#router.serve(request, isGone);
   }
 
   serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply> {

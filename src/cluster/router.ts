@@ -10,8 +10,8 @@ import type { Topology } from './topology.ts';
 
 /** The store of this node, which answers at once unless somebody else must have the change first. */
 export interface LocalEngine {
-  /** Serves a request for a key of this partition. */
-  serve(request: Request, partition: number): Reply | Promise<KeptReply>;
+  /** Serves a request for a key of this partition; what takes long stops when `isGone` says so. */
+  serve(request: Request, partition: number, isGone?: () => boolean): Reply | Promise<KeptReply>;
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -43,12 +43,12 @@ export class Router {
     this.#routes = routes;
   }
 
-  serve(request: Request): Reply | Promise<KeptReply> {
+  serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
     const routes = this.#routes;
     if (routes === undefined) return NOT_READY;
     const partition = routes.topology.partitionOf(request.key);
     const remote = remoteIn(routes, partition);
-    if (remote === null) return this.#local.serve(request, partition);
+    if (remote === null) return this.#local.serve(request, partition, isGone);
     return this.#send(remote, routes.topology, request, partition);
   }
 

@@ -196,6 +196,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   const store = new Store({
     node: self,
     clock: systemClock,
+    scheduler,
     partitions: config['num-partitions'],
     maxMemoryBytes: config['max-memory'],
     eviction: config.eviction,

@@ -8,8 +8,8 @@ import { increment } from './increment.ts';
 import { jsonPatch } from './json-patch.ts';
 import { mergePatch } from './merge-patch.ts';
 import { put, remove } from './place.ts';
-import type { ByteRange } from './reply.ts';
-import type { EditRequest } from './request.ts';
+import { asKept, type ByteRange, type KeptBytes } from './reply.ts';
+import type { EditRequest, Request } from './request.ts';
 import { checkResult } from './result.ts';
 import { splice, textOf } from './splice.ts';
 
@@ -18,7 +18,7 @@ export interface Edited {
   /** The whole new value. */
   readonly value: ByteRange;
   /** What the answer shows: the value, the number of a counter, the length of a list, or nothing. */
-  readonly shown: ByteRange | undefined;
+  readonly shown: KeptBytes | undefined;
 }
 
 /**
@@ -37,34 +37,52 @@ export function* edit(
   switch (request.action) {
     case 'increment': {
       const outcome = yield* increment(request, text, bytesMax, pace);
-      return isFailure(outcome) ? outcome : { value: outcome.value, shown: outcome.number };
+      return isFailure(outcome) ? outcome : editedTo(outcome.value, outcome.number);
     }
     case 'append': {
       const outcome = yield* append(request, text, bytesMax, pace);
       if (isFailure(outcome)) return outcome;
-      return { value: outcome.value, shown: textOf(String(outcome.length)) };
+      return editedTo(outcome.value, textOf(String(outcome.length)));
     }
     case 'patch': {
       const value =
         request.format === 'merge'
           ? yield* mergePatch(text, request.patch, bytesMax, pace)
           : yield* jsonPatch(text!, request.patch, bytesMax, pace);
-      return isFailure(value) ? value : { value, shown: value };
+      if (isFailure(value)) return value;
+      // A patch that changes nothing must not give back bytes on loan.
+      const kept = value === text ? yield* splice(value, []) : value;
+      return editedTo(kept, kept);
     }
     case 'store': {
       const { pointer, value } = request;
       const splices = yield* put(text!, pointer, value, 'set', pace);
       if (isFailure(splices)) return splices;
       const refusal = yield* checkResult(text!, splices, value, pointer, bytesMax, pace);
-      return refusal ?? { value: yield* splice(text!, splices), shown: value };
+      return refusal ?? editedTo(yield* splice(text!, splices), value);
     }
     case 'delete': {
       const splices = yield* remove(text!, request.pointer, pace);
-      if (!isFailure(splices)) return { value: yield* splice(text!, splices), shown: undefined };
+      if (!isFailure(splices)) return editedTo(yield* splice(text!, splices), undefined);
       const { code, detail } = splices;
       return failure(code === 'TARGET_NOT_FOUND' ? 'PART_NOT_FOUND' : code, detail);
     }
   }
+}
+
+/** Nobody writes again to a text that was spliced, or to what a client has sent. */
+function editedTo(value: ByteRange, shown: ByteRange | undefined): Edited {
+  return { value, shown: shown && asKept(shown) };
+}
+
+/**
+ * The time to live that an edit gives a record, counted from now; undefined where that stays as it is.
+ * `isCreated` says that there was no record.
+ */
+export function newTtl(request: EditRequest, isCreated: boolean): bigint | undefined {
+  const ttlNs = 'ttlNs' in request ? request.ttlNs : undefined;
+  if (isCreated) return ttlNs ?? 0n;
+  return request.action === 'increment' && request.expire === 'created' ? undefined : ttlNs;
 }
 
 /** Whether a request makes a record where there is none. */
@@ -82,7 +100,7 @@ function canCreate(request: EditRequest): boolean {
 }
 
 /** The failure of a request on a record that is not there. */
-export function missing({ action, key }: Pick<EditRequest, 'key'> & { action: string }): Failure {
+export function missing({ action, key }: Pick<Request, 'action' | 'key'>): Failure {
   const text = keyText(key);
   return failure('KEY_NOT_FOUND', `unable to ${action} ${text} key, ${text} does not exist`);
 }

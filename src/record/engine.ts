@@ -12,9 +12,9 @@ import type { Request } from './request.ts';
 export interface Engine {
   /**
    * Serves one request: at once where the answer is at hand, else by promise. A failure is a reply; an
-   * exception is a defect.
+   * exception is a defect. What takes long may stop when `isGone` says that nobody waits for it any more.
    */
-  serve(request: Request): Reply | Promise<KeptReply>;
+  serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply>;
 
   /**
    * The live keys, in groups that are each made when they are asked for. A key that is there from the

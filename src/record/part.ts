@@ -1,37 +1,60 @@
-/** The part of a value that an `index` or `item` request asks for. */
+/** The part of a value that a request asks for: by position, by name or by a pointer. */
 
 import { failure, type Failure } from '../base/errors.ts';
 import { nameBytes } from '../base/json/name.ts';
-import { findElement, findMember, kindOf, type Steps } from '../base/json/scan.ts';
+import type { Range } from '../base/json/range.ts';
+import { findElement, findMember, kindOf, Pace, type Steps } from '../base/json/scan.ts';
 import { keyText } from '../base/key.ts';
+import { follow, tokensOf } from './pointer.ts';
 import type { ByteRange } from './reply.ts';
-import type { IndexRequest, ItemRequest } from './request.ts';
+import type { PartRequest } from './request.ts';
 
 /**
- * Finds the element or member that `request` names in `value`, which is valid JSON text without
- * white space around it. What it returns is a range of the same bytes.
+ * Finds the part that `request` names in `value`, which is valid JSON text without white space around
+ * it. What it returns is a range of the same bytes.
  */
-export function* select(
-  request: IndexRequest | ItemRequest,
-  value: ByteRange,
-): Steps<ByteRange | Failure> {
-  const isIndex = request.action === 'index';
-  if (kindOf(value.bytes, value.start) !== (isIndex ? 'array' : 'object')) {
-    const needed = isIndex ? 'list' : 'dictionary';
+export function* select(request: PartRequest, value: ByteRange): Steps<ByteRange | Failure> {
+  if (!mayHave(request, kindOf(value.bytes, value.start))) {
+    const needed = request.action === 'index' ? 'list' : 'dictionary';
     return failure('WRONG_TYPE', `${describe(request)}, the value is no ${needed}`);
   }
-  const range = isIndex
-    ? yield* findElement(value.bytes, value, request.index)
-    : yield* findMember(value.bytes, value, nameBytes(request.item));
+  const range = yield* find(request, value);
   if (range !== undefined) return { bytes: value.bytes, start: range.start, end: range.end };
-  return isIndex
-    ? failure('INDEX_OUT_OF_RANGE', `${describe(request)}, the list is shorter`)
-    : failure('ITEM_NOT_FOUND', `${describe(request)}, the dictionary has no such item`);
+  switch (request.action) {
+    case 'load':
+      return failure('PART_NOT_FOUND', `${describe(request)}, there is nothing`);
+    case 'index':
+      return failure('INDEX_OUT_OF_RANGE', `${describe(request)}, the list is shorter`);
+    case 'item':
+      return failure('ITEM_NOT_FOUND', `${describe(request)}, the dictionary has no such item`);
+  }
 }
 
-function describe(request: IndexRequest | ItemRequest): string {
+/** `index` asks of lists only, `item` of objects only. */
+function mayHave({ action }: PartRequest, kind: ReturnType<typeof kindOf>): boolean {
+  return action === 'load' || kind === (action === 'index' ? 'array' : 'object');
+}
+
+function find(request: PartRequest, value: ByteRange): Steps<Range | undefined> {
+  const pace = new Pace();
+  switch (request.action) {
+    case 'load':
+      return follow(value, tokensOf(request.pointer), pace);
+    case 'index':
+      return findElement(value.bytes, value, request.index, pace);
+    case 'item':
+      return findMember(value.bytes, value, nameBytes(request.item), pace);
+  }
+}
+
+function describe(request: PartRequest): string {
   const key = keyText(request.key);
-  return request.action === 'index'
-    ? `unable to load index ${request.index} of ${key} key`
-    : `unable to load item ${request.item} of ${key} key`;
+  switch (request.action) {
+    case 'load':
+      return `unable to load ${JSON.stringify(request.pointer)} of ${key} key`;
+    case 'index':
+      return `unable to load index ${request.index} of ${key} key`;
+    case 'item':
+      return `unable to load item ${request.item} of ${key} key`;
+  }
 }

@@ -50,12 +50,14 @@ interface Conditional<A extends Action> extends Target<A> {
 /** A place inside a value, a JSON pointer (RFC 6901) as `checkPointer` accepts it; '' is the whole. */
 export type Pointer = string;
 
-/**
- * Asks for the value of a key, or for the part of it at `pointer`. `condition.ifNoneMatch` makes the
- * answer `unchanged` when it matches.
- */
+/** Asks for the value of a key. `condition.ifNoneMatch` makes the answer `unchanged` when it matches. */
 interface LoadRequest extends Conditional<'load'> {
-  readonly pointer?: Pointer | undefined;
+  readonly pointer?: undefined;
+}
+
+/** Asks for the part of a value that is at `pointer`. */
+interface LoadPartRequest extends Conditional<'load'> {
+  readonly pointer: Pointer;
 }
 
 /** Stores the JSON text `value` under a key, for `ttlNs` nanoseconds from now, 0 for good. */
@@ -83,12 +85,12 @@ interface DeletePartRequest extends Conditional<'delete'> {
 }
 
 /** Asks for the element at position `index`, from 0, of a list. */
-export interface IndexRequest extends Target<'index'> {
+interface IndexRequest extends Target<'index'> {
   readonly index: number;
 }
 
 /** Asks for the member named `item` of a dictionary. */
-export interface ItemRequest extends Target<'item'> {
+interface ItemRequest extends Target<'item'> {
   readonly item: string;
 }
 
@@ -127,8 +129,11 @@ export interface ExpireRequest extends Conditional<'expire'> {
   readonly ttlNs: bigint;
 }
 
+/** A request for a part of a value. */
+export type PartRequest = LoadPartRequest | IndexRequest | ItemRequest;
+
 /** A request that changes no record. */
-export type ReadRequest = LoadRequest | IndexRequest | ItemRequest;
+export type ReadRequest = LoadRequest | PartRequest;
 
 /** A request that makes a new value of the one that is there. */
 export type EditRequest =

@@ -2,16 +2,18 @@
 
 import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
-import { finish } from '../base/json/scan.ts';
+import { finish, type Steps } from '../base/json/scan.ts';
 import { keyText, type Key } from '../base/key.ts';
-import { VALUE_BYTES_MAX } from '../base/limits.ts';
+import { RESTARTS_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import type { Sink } from '../record/change.ts';
+import { missing, newTtl, type Edited } from '../record/edit.ts';
 import { deadlineOf, isLive } from '../record/expiry.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
-import { select } from '../record/part.ts';
 import {
+  keep,
   NO_META,
   type ByteRange,
   type KeptReply,
@@ -20,13 +22,17 @@ import {
   type Reply,
 } from '../record/reply.ts';
 import {
+  ACTIONS,
   isEdit,
   type DeleteRequest,
-  type ReadRequest,
+  type EditRequest,
+  type ExpireRequest,
   type Request,
   type StoreRequest,
 } from '../record/request.ts';
+import { versionOf } from '../record/version.ts';
 import { Changes } from './changes.ts';
+import { compute, isComputed, isLong, type Computed, type Result } from './computation.ts';
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
 import { listKeys, scanKeys } from './listing.ts';
 import { MemoryLimit, type LimitOptions } from './memory-limit.ts';
@@ -46,6 +52,8 @@ export interface StoreOptions extends LimitOptions {
   readonly partitions: number;
   /** The largest value that is stored here, in bytes; the largest of all if it is not given. */
   readonly valueBytesMax?: number;
+  /** Shares out the time of what takes long; without it that is done at once. */
+  readonly scheduler?: Scheduler;
   /** The system's, unless another is given. */
   readonly memory?: MemorySource;
   /** Fewer segments of memory than addresses reach. */
@@ -106,30 +114,27 @@ export class Store implements Lister, Scanner {
   }
 
   /**
-   * Serves a request; who knows the key's partition already hands it on. The answer is a promise only
-   * where a sink makes it wait.
+   * Serves a request; who knows the key's partition already hands it on. The answer is a promise where a
+   * sink makes it wait, or where it takes long; then `isGone` may say that nobody waits for it any more.
    */
-  serve(request: Request, partition = this.#partitionOf(request.key)): Reply | Promise<KeptReply> {
+  serve(
+    request: Request,
+    partition = this.#partitionOf(request.key),
+    isGone?: () => boolean,
+  ): Reply | Promise<KeptReply> {
     const now = this.#options.clock();
     const key = this.#map.seek(request.key, partition, this.#packed);
-    let address = this.#map.find(key);
-    if (address !== 0 && !isLive(this.#map.records.deadline(address), now)) {
-      this.#map.remove(key, address, 'expire');
-      this.#changes.forget();
-      address = 0;
-    }
-    if (isEdit(request) || request.action === 'expire') {
-      return failure('INTERNAL_ERROR', 'this is not served yet');
-    }
+    const address = this.#find(key, now);
+    if (isComputed(request)) return this.#compute(request, key, address, isGone);
     switch (request.action) {
+      case 'load':
+        return this.#refusal(request, address) ?? this.#read(address, now, undefined);
       case 'store':
         return this.#changed(this.#store(request, key, address, now));
       case 'delete':
         return this.#changed(this.#delete(request, key, address));
-      case 'load':
-      case 'index':
-      case 'item':
-        return this.#read(request, address, now);
+      case 'expire':
+        return this.#changed(this.#expire(request, key, address, now));
     }
   }
 
@@ -192,37 +197,146 @@ export class Store implements Lister, Scanner {
     yield* this.#map.compact();
   }
 
-  #read(request: ReadRequest, address: BlockAddress, now: number): Reply {
-    if (address === 0) return missing(request);
+  /** The live record of a key; 0 if there is none. */
+  #find(key: SoughtKey, now: number): BlockAddress {
+    const address = this.#map.find(key);
+    if (address === 0 || isLive(this.#map.records.deadline(address), now)) return address;
+    this.#map.remove(key, address, 'expire');
+    this.#changes.forget();
+    return 0;
+  }
+
+  /** Answers a value or a part of it. */
+  #read(address: BlockAddress, now: number, part: ByteRange | undefined): Reply {
+    const { records } = this.#map;
+    const value = part ?? records.value(address);
+    records.touch(address, now);
+    return { status: 'ok', node: this.#options.node, meta: records.meta(address), value };
+  }
+
+  /** The answer where a request does not get as far as its value. */
+  #refusal(request: Request, address: BlockAddress): Reply | undefined {
+    const isRead = !ACTIONS[request.action].writes;
+    if (address === 0 && isRead) return missing(request);
+    const condition = 'condition' in request ? request.condition : undefined;
+    if (condition === undefined) return undefined;
+    const meta = address === 0 ? undefined : this.#map.records.meta(address);
+    const broken = brokenCondition(condition, meta);
+    if (broken === undefined) return undefined;
+    if (!isRead || broken === 'ifMatch') return preconditionFailed(request, meta);
+    const now = this.#options.clock();
+    this.#map.records.touch(address, now);
     const { node } = this.#options;
-    if (request.action === 'load' && request.condition !== undefined) {
-      const meta = this.#map.records.meta(address);
-      const broken = brokenCondition(request.condition, meta);
-      if (broken === 'ifMatch') return preconditionFailed(request, meta);
-      if (broken === 'ifNoneMatch') {
-        this.#map.records.touch(address, now);
-        return { status: 'unchanged', node, meta: { ...meta, accessedAt: now } };
+    return { status: 'unchanged', node, meta: { ...meta!, accessedAt: now } };
+  }
+
+  /** Serves what is computed of a value: at once if that takes little, else in pieces. */
+  #compute(
+    request: Computed,
+    key: SoughtKey,
+    address: BlockAddress,
+    isGone: (() => boolean) | undefined,
+  ): Reply | Promise<KeptReply> {
+    const refusal = this.#refusal(request, address);
+    if (refusal !== undefined) return refusal;
+    const value = address === 0 ? undefined : this.#map.records.value(address);
+    const { scheduler } = this.#options;
+    if (scheduler !== undefined && isLong(request, value)) {
+      return scheduler.run('client', this.#computeInPieces(request, key.partition), isGone);
+    }
+    return this.#computed(request, key, address, finish(compute(request, value, this.#bytesMax)));
+  }
+
+  /**
+   * As {@link #compute}, a piece at a time. What others do in between may change the value: then it
+   * begins anew, so what it comes to is what it would be at once, when it is done.
+   */
+  *#computeInPieces(request: Computed, partition: number): Steps<KeptReply | Promise<KeptReply>> {
+    for (let restarts = 0; restarts <= RESTARTS_MAX; restarts++) {
+      let key = this.#map.seek(request.key, partition, this.#packed);
+      const address = this.#find(key, this.#options.clock());
+      const refusal = this.#refusal(request, address);
+      if (refusal !== undefined) return keep(refusal);
+      const { records } = this.#map;
+      const before = address === 0 ? undefined : versionOf(records.meta(address));
+      const value = address === 0 ? undefined : records.value(address);
+      const steps = compute(request, value, this.#bytesMax);
+      for (let isSame = true; isSame; ) {
+        const { done, value: result } = steps.next();
+        if (done === true) return keptFor(request, this.#computed(request, key, address, result));
+        yield;
+        key = this.#map.seek(request.key, partition, this.#packed);
+        const found = this.#find(key, this.#options.clock());
+        isSame = found === address && (found === 0 || versionOf(records.meta(found)) === before);
       }
     }
-    const whole = this.#map.records.value(address);
-    const value = request.action === 'load' ? whole : finish(select(request, whole));
-    if ('status' in value) return value;
-    this.#map.records.touch(address, now);
-    return { status: 'ok', node, meta: this.#map.records.meta(address), value };
+    return failure('OVERLOADED', 'the value changes faster than it can be worked on');
+  }
+
+  /** Answers with what was computed, or makes it the new value. */
+  #computed(
+    request: Computed,
+    key: SoughtKey,
+    address: BlockAddress,
+    result: Result,
+  ): Reply | Promise<KeptReply> {
+    if ('status' in result) return result;
+    const now = this.#options.clock();
+    if ('bytes' in result) return this.#read(address, now, result);
+    return this.#changed(this.#edit(request as EditRequest, key, address, result, now));
+  }
+
+  #edit(
+    request: EditRequest,
+    key: SoughtKey,
+    address: BlockAddress,
+    { value, shown }: Edited,
+    now: number,
+  ): Reply {
+    const ttlNs = newTtl(request, address === 0);
+    const meta = this.#metaOf(address, ttlNs, now);
+    const deadline =
+      ttlNs === undefined ? this.#map.records.deadline(address) : deadlineOf(now, Number(ttlNs));
+    const record = { key: request.key, meta, value, deadline };
+    const refusal = this.#changes.refusal;
+    if (refusal !== undefined) return refusal;
+    if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
+    return { status: 'ok', node: this.#options.node, meta, value: shown };
+  }
+
+  /** The meta of a record that is stored anew; it keeps its time to live where none is given. */
+  #metaOf(address: BlockAddress, ttlNs: bigint | undefined, now: number): Meta {
+    const before = address === 0 ? undefined : this.#map.records.meta(address);
+    return {
+      index: (before?.index ?? 0) + 1,
+      ttlNs: ttlNs ?? before?.ttlNs ?? 0n,
+      accessedAt: before?.accessedAt ?? 0,
+      createdAt: before?.createdAt ?? this.#creationTime(now),
+      updatedAt: now,
+    };
+  }
+
+  #expire(request: ExpireRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
+    const refusal = this.#changes.refusal ?? this.#refusal(request, address);
+    if (refusal !== undefined) return refusal;
+    if (address === 0) return missing(request);
+    const { records } = this.#map;
+    const meta = { ...records.meta(address), ttlNs: request.ttlNs, updatedAt: now };
+    // A copy: where the record is written its value may lie now.
+    const { bytes, start, end } = records.value(address);
+    const value = { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
+    const deadline = deadlineOf(now, Number(request.ttlNs));
+    const record = { key: request.key, meta, value, deadline };
+    if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
+    return { status: 'ok', node: this.#options.node, meta, value: undefined };
   }
 
   #store(request: StoreRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
     const refusal = this.#changes.refusal ?? this.#tooLarge(request.value);
     if (refusal !== undefined) return refusal;
-    const before = address === 0 ? undefined : this.#map.records.meta(address);
-    if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
-    const meta: Meta = {
-      index: (before?.index ?? 0) + 1,
-      ttlNs: request.ttlNs,
-      accessedAt: before?.accessedAt ?? 0,
-      createdAt: before?.createdAt ?? this.#creationTime(now),
-      updatedAt: now,
-    };
+    const broken = this.#refusal(request, address);
+    if (broken !== undefined) return broken;
+    const meta = this.#metaOf(address, request.ttlNs, now);
     const deadline = deadlineOf(now, Number(request.ttlNs));
     const record = { key: request.key, meta, value: request.value, deadline };
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
@@ -232,10 +346,8 @@ export class Store implements Lister, Scanner {
   #delete(request: DeleteRequest, key: SoughtKey, address: BlockAddress): Reply {
     const refusal = this.#changes.refusal;
     if (refusal !== undefined) return refusal;
-    if (request.condition !== undefined) {
-      const before = address === 0 ? undefined : this.#map.records.meta(address);
-      if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
-    }
+    const broken = this.#refusal(request, address);
+    if (broken !== undefined) return broken;
     if (address !== 0) this.#map.remove(key, address, 'delete');
     return { status: 'ok', node: this.#options.node, meta: NO_META, value: undefined };
   }
@@ -249,9 +361,12 @@ export class Store implements Lister, Scanner {
 
   /** Why a value is not stored; undefined for one that is small enough. */
   #tooLarge({ start, end }: ByteRange): Failure | undefined {
-    const { valueBytesMax = VALUE_BYTES_MAX } = this.#options;
-    if (end - start <= valueBytesMax) return undefined;
-    return failure('VALUE_TOO_LARGE', `the value is larger than ${valueBytesMax} bytes`);
+    if (end - start <= this.#bytesMax) return undefined;
+    return failure('VALUE_TOO_LARGE', `the value is larger than ${this.#bytesMax} bytes`);
+  }
+
+  get #bytesMax(): number {
+    return this.#options.valueBytesMax ?? VALUE_BYTES_MAX;
   }
 
   /** A time that no other record was created at: it names the record's versions. */
@@ -265,11 +380,14 @@ export class Store implements Lister, Scanner {
   }
 }
 
-function missing({ action, key }: Request): Failure {
-  const text = keyText(key);
-  return failure('KEY_NOT_FOUND', `unable to ${action} ${text} key, ${text} does not exist`);
+/** A reply that stays; what an edit shows stays anyway. */
+function keptFor(
+  request: Computed,
+  reply: Reply | Promise<KeptReply>,
+): KeptReply | Promise<KeptReply> {
+  return reply instanceof Promise || isEdit(request) ? (reply as KeptReply) : keep(reply);
 }
 
-function memoryFull({ key }: StoreRequest): Failure {
-  return failure('MEMORY_FULL', `unable to store ${keyText(key)} key, the memory is full`);
+function memoryFull({ action, key }: Request): Failure {
+  return failure('MEMORY_FULL', `unable to ${action} ${keyText(key)} key, the memory is full`);
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { keyFromText, type Key } from '../../src/base/key.ts';
+import { Scheduler } from '../../src/base/scheduler.ts';
 import type { Engine, Listing, ListQuery, Member } from '../../src/record/engine.ts';
 import type { KeptReply, Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
@@ -20,12 +21,13 @@ export class StoreEngine implements Engine {
       partitions: 64,
       maxMemoryBytes: 0,
       eviction: 'none',
+      scheduler: new Scheduler(),
       random: () => 0.5,
     });
   }
 
-  serve(request: Request): Reply | Promise<KeptReply> {
-    return this.store.serve(request);
+  serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
+    return this.store.serve(request, undefined, isGone);
   }
 
   *list({ prefix, cursor }: ListQuery): Extract<Listing, Iterable<unknown>> {

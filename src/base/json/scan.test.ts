@@ -7,9 +7,10 @@ import type { Range } from './range.ts';
 import { CHILD, Children, findElement, findMember, finish, kindOf, OVER, Pace } from './scan.ts';
 
 const wholeOf = (bytes: Buffer): Range => ({ start: 0, end: bytes.length });
-const element = (bytes: Buffer, index: number) => finish(findElement(bytes, wholeOf(bytes), index));
+const element = (bytes: Buffer, index: number) =>
+  finish(findElement(bytes, wholeOf(bytes), index, new Pace()));
 const member = (bytes: Buffer, name: string) =>
-  finish(findMember(bytes, wholeOf(bytes), nameBytes(name)));
+  finish(findMember(bytes, wholeOf(bytes), nameBytes(name), new Pace()));
 
 /** The names and values of an object, or of whatever the bytes are. */
 function membersOf(bytes: Uint8Array, range: Range): { name: Range; value: Range }[] {
@@ -79,7 +80,9 @@ test('the text around a value does not matter', () => {
       const end = before.length + Buffer.byteLength(inner);
       const inside = Buffer.from(inner);
       const alone = member(inside, 'data');
-      const found = finish(findMember(bytes, { start: before.length, end }, nameBytes('data')));
+      const found = finish(
+        findMember(bytes, { start: before.length, end }, nameBytes('data'), new Pace()),
+      );
       expect(found && slice(bytes, found)).toBe(alone && slice(inside, alone));
     }),
   );
@@ -141,7 +144,7 @@ test('on bytes that are not JSON it stays within bounds and ends', () => {
     fc.property(noise, limit, limit, limit, (bytes, from, to, index) => {
       const end = Math.min(to, bytes.length);
       const start = Math.min(from, end);
-      const ranges = [finish(findElement(bytes, { start, end }, index))];
+      const ranges = [finish(findElement(bytes, { start, end }, index, new Pace()))];
       for (const { value } of membersOf(bytes, { start, end })) ranges.push(value);
       for (const range of ranges) {
         if (range === undefined) continue;

@@ -224,13 +224,13 @@ export class Children {
 /**
  * The element at position `index`, counted from 0, of the list in `range`; undefined if it is shorter.
  *
- * @example finish(findElement(Buffer.from('[1, 2.0]'), { start: 0, end: 8 }, 1)) // { start: 4, end: 7 }
+ * @example finish(findElement(Buffer.from('[1, 2.0]'), { start: 0, end: 8 }, 1, new Pace())) // { start: 4, end: 7 }
  */
 export function* findElement(
   bytes: Uint8Array,
   range: Range,
   index: number,
-  pace = new Pace(),
+  pace: Pace,
 ): Steps<Range | undefined> {
   const children = new Children(bytes, range, pace);
   let position = 0;
@@ -245,13 +245,13 @@ export function* findElement(
  * The value of the member `name` of the object in `range`; undefined if there is none. As in
  * `JSON.parse`, the last of several members of that name wins, and `__proto__` is a name like any other.
  *
- * @example finish(findMember(Buffer.from('{"a": 1}'), { start: 0, end: 8 }, nameBytes('a')))
+ * @example finish(findMember(Buffer.from('{"a": 1}'), { start: 0, end: 8 }, nameBytes('a'), new Pace()))
  */
 export function* findMember(
   bytes: Uint8Array,
   range: Range,
   name: Uint8Array,
-  pace = new Pace(),
+  pace: Pace,
 ): Steps<Range | undefined> {
   const children = new Children(bytes, range, pace);
   let last: Range | undefined;
