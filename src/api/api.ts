@@ -4,7 +4,7 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Application, Exchange } from '../http/exchange.ts';
 import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
-import { corsHeaders, preflightHeaders, WithHeaders } from './cors.ts';
+import { corsHeaders, pageRefusal, preflightHeaders, WithHeaders } from './cors.ts';
 import { acceptsJson } from './negotiate.ts';
 import { matchTarget, type Route } from './routes.ts';
 import { Visit, type ApiOptions } from './visit.ts';
@@ -46,6 +46,11 @@ export class Api implements Application {
     if (offer === undefined) {
       if (method === 'OPTIONS') this.#showOptions(exchange, route);
       else refuseMethod(exchange, route.allow);
+      return;
+    }
+    const refusal = pageRefusal(exchange, this.#options.corsOrigins ?? []);
+    if (refusal !== undefined) {
+      sendFailure(exchange, refusal);
       return;
     }
     const grant = this.#admit(exchange, offer.right);

@@ -55,3 +55,25 @@ test('a preflight is told the methods and the headers', async () => {
     'access-control-max-age': '600',
   });
 });
+
+test.each([PAGE, 'null', 'http://127.0.0.1:3000'])(
+  'a page of a foreign origin changes nothing: %s',
+  async (origin) => {
+    const send = sendWith('https://other.example.com');
+    const headers = { Origin: origin, Host: '127.0.0.1:8001' };
+    // What a browser sends without asking: a POST with a body that has no type.
+    const batch = { headers, body: '[{"store":"a","data":1}]' };
+    expect(await send('POST', '/v1/batch', batch)).toMatchObject({ status: 403 });
+    expect(await send('POST', '/v1/keys/a/increment', { headers })).toMatchObject({ status: 403 });
+    expect(await send('GET', '/v1/keys/a', { headers })).toMatchObject({ status: 404 });
+  },
+);
+
+test.each([
+  ['an allowed origin', PAGE],
+  ['the node itself', 'http://127.0.0.1:8001'],
+])('a page of %s may change something', async (_, origin) => {
+  const headers = { Origin: origin, Host: '127.0.0.1:8001' };
+  const answer = await sendWith(PAGE)('PUT', '/v1/keys/a', { headers, body: '{"data":1}' });
+  expect(answer.status).toBe(200);
+});

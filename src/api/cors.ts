@@ -1,5 +1,6 @@
 /** Cross-origin requests: which foreign web pages may use the API, and how they are told so (Fetch §3.2). */
 
+import { failure, type Failure } from '../base/errors.ts';
 import { ForwardedExchange, type Exchange, type Piece } from '../http/exchange.ts';
 
 /** Headers that a page may send. */
@@ -28,6 +29,19 @@ export function corsHeaders(exchange: Exchange, origins: readonly string[]): str
   if (origin === undefined || !(isForAll || origins.includes(origin))) return vary;
   const exposed = ['Access-Control-Expose-Headers', EXPOSED_HEADERS];
   return ['Access-Control-Allow-Origin', isForAll ? '*' : origin, ...vary, ...exposed];
+}
+
+/**
+ * Why the page that sends a request may not change anything. A browser asks before it sends most things,
+ * but not before a POST with a body of no type.
+ */
+export function pageRefusal(exchange: Exchange, origins: readonly string[]): Failure | undefined {
+  const origin = exchange.header('origin');
+  if (origin === undefined || exchange.method === 'GET' || exchange.method === 'HEAD')
+    return undefined;
+  if (origins.includes('*') || origins.includes(origin)) return undefined;
+  if (origin.replace(/^https?:\/\//, '') === exchange.header('host')) return undefined;
+  return failure('FORBIDDEN', `pages of ${origin} may change nothing here: see -cors-origin`);
 }
 
 /** What a browser is told that asks before it sends; none where it does not ask. */
