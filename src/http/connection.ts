@@ -158,20 +158,20 @@ export class Connection implements Line, Debtor {
 
   /** Deals with what the last read of a message brought. */
   #onProgress(message: Message): void {
-    if (message.trouble !== undefined) {
-      this.#refuse(this.#troubleOf(message));
-      return;
+    // A body that is no good must not hide what the head alone gets: bytes may be cut anywhere.
+    if (message.isHeadRead && message.trouble !== 'headers too large') {
+      if (this.#exchange !== undefined) this.#deliver(this.#exchange, message);
+      else if (!this.#open(message)) return;
     }
-    if (!message.isHeadRead) return;
-    if (this.#exchange === undefined) {
-      if (!this.#open(message)) return;
-    } else {
-      const exchange = this.#exchange;
-      exchange.arrive(message.bytes.subarray(message.bodyStart, message.bodyEnd));
-      if (exchange.isBeyondDraining) return this.#refuse(bodyTooLarge(DRAIN_BYTES_MAX));
-      if (message.isRead) exchange.finishBody();
-    }
+    if (message.trouble !== undefined) this.#refuse(this.#troubleOf(message));
     this.#settle();
+  }
+
+  /** Hands on what has come of a body. */
+  #deliver(exchange: ServedExchange, message: Message): void {
+    exchange.arrive(message.bytes.subarray(message.bodyStart, message.bodyEnd));
+    if (exchange.isBeyondDraining) this.#refuse(bodyTooLarge(DRAIN_BYTES_MAX));
+    else if (message.isRead) exchange.finishBody();
   }
 
   /** Hands a request whose head has come to the application; false if it was refused. */

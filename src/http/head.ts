@@ -16,8 +16,8 @@ export interface HeadFacts {
 /** Fields that have one value: several that differ are a request of two minds. */
 const SINGLE = ['authorization', 'content-type', 'origin', 'last-event-id'];
 
-/** `host:port`, the host a name or an IP address; the form is checked, not what it names. */
-const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
+/** `host:port`, the host a name or an IP address, and no list; what it names is not checked. */
+const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+;=%-]+)(?::\d{0,5})?$/i;
 
 /** Reads the head of a message; a failure if the request must not be served. */
 export function readHead(message: Message): HeadFacts | Failure {

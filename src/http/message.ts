@@ -134,8 +134,9 @@ export class Message implements Findings {
   isNamed(n: number, name: string): boolean {
     const start = this.#marks[n * MARKS]!;
     for (let at = 0; at < name.length; at++) {
-      // Of the characters in names, only letters have another one that differs in this bit alone.
-      if ((this.#head[start + at]! | 0x20) !== name.charCodeAt(at)) return false;
+      const byte = this.#head[start + at]!;
+      const wanted = name.charCodeAt(at);
+      if (byte !== wanted && (!isLetter(wanted) || (byte | 0x20) !== wanted)) return false;
     }
     return true;
   }
@@ -324,6 +325,10 @@ export class Message implements Findings {
 /** Spaces and tabs, which may stand behind a value. */
 function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === 0x09;
+}
+
+function isLetter(charCode: number): boolean {
+  return charCode >= 0x61 && charCode <= 0x7a;
 }
 
 /** Moves a piece of some bytes to a place before it; tiny chunks must not cost a call each. */
