@@ -31,8 +31,18 @@ interface Verdict {
 
 /** The headers that the corpus has. */
 const NAMES = [
-  ...['host', 'accept', 'x', 'x-empty', 'if-match', 'connection', 'content-type', 'content-length'],
-  ...['transfer-encoding', 'expect', 'upgrade', "!#$%&'*+-.^_`|~09az"],
+  'host',
+  'accept',
+  'x',
+  'x-empty',
+  'if-match',
+  'connection',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+  "!#$%&'*+-.^_`|~09az",
 ];
 
 // The oracle.
@@ -226,9 +236,9 @@ function expectOneAnswerEach({ seen, isOpen, received }: Verdict): void {
   expect(answers).toBeLessThanOrEqual(seen.length + (isOpen ? 0 : 1));
 }
 
-function withoutContinue({ received, ...verdict }: Verdict): Verdict {
+function withoutContinue({ received, ...rest }: Verdict): Verdict {
   // Whoever has sent the body already is not told to.
-  return { ...verdict, received: received.replaceAll('HTTP/1.1 100 Continue\r\n\r\n', '') };
+  return { ...rest, received: received.replaceAll('HTTP/1.1 100 Continue\r\n\r\n', '') };
 }
 
 test.each(CASES)('$name', async ({ bytes }) => {
@@ -237,7 +247,7 @@ test.each(CASES)('$name', async ({ bytes }) => {
     const cut = await askUs([bytes.slice(0, at), bytes.slice(at)]);
     expect(withoutContinue(cut), `cut at ${at}`).toEqual(whole);
   }
-  expect(withoutContinue(await askUs([...bytes])), 'byte by byte').toEqual(whole);
+  expect(withoutContinue(await askUs(bytes.split(''))), 'byte by byte').toEqual(whole);
 });
 
 const MUTANTS = Number(process.env['MEMHASHD_MUTANTS'] ?? 3000);

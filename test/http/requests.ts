@@ -121,11 +121,9 @@ const TWO_MINDS: readonly [string, string][] = [
   ['an empty coding', put('Transfer-Encoding:\r\n', '0\r\n\r\n')],
   ['a coding with a parameter', put('Transfer-Encoding: chunked;a=b\r\n', '0\r\n\r\n')],
   ['a coding in quotes', put('Transfer-Encoding: "chunked"\r\n', '0\r\n\r\n')],
-  ['a coding with a tab', put('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n')],
   ['a coding with a vertical tab', put('Transfer-Encoding: \x0bchunked\r\n', '0\r\n\r\n')],
   ['a coding with a blank before its colon', put('Transfer-Encoding : chunked\r\n', '0\r\n\r\n')],
   ['a coding that is folded', put('Transfer-Encoding:\r\n chunked\r\n', '0\r\n\r\n')],
-  ['chunks in HTTP/1.0', `PUT /a HTTP/1.0\r\nConnection: keep-alive\r\n${chunked}\r\n0\r\n\r\n`],
   ['an empty chunk size', put(chunked, '\r\nabc\r\n0\r\n\r\n')],
   ['a negative chunk size', put(chunked, '-1\r\na\r\n0\r\n\r\n')],
   ['a chunk size with 0x', put(chunked, '0x1\r\na\r\n0\r\n\r\n')],
@@ -146,12 +144,14 @@ const TWO_MINDS: readonly [string, string][] = [
   ['a last chunk with a bare LF', put(chunked, '0\r\n\n')],
   ['a trailer that names a length', put(chunked, '0\r\nContent-Length: 9\r\n\r\n')],
   ['a trailer that names a coding', put(chunked, '0\r\nTransfer-Encoding: chunked\r\n\r\n')],
-  ['a trailer that closes', put(chunked, '0\r\nConnection: close\r\n\r\n')],
   ['a trailer that is no header', put(chunked, '0\r\nX\r\n\r\n')],
 ];
 
 /** What is in order for the parser, and not for a server, or only in part. */
 const ODD: readonly [string, string][] = [
+  ['a coding with a tab', put('Transfer-Encoding:\tchunked\r\n', '0\r\n\r\n')],
+  ['a trailer that closes', put(chunked, '0\r\nConnection: close\r\n\r\n')],
+  ['chunks in HTTP/1.0', `PUT /a HTTP/1.0\r\nConnection: keep-alive\r\n${chunked}\r\n0\r\n\r\n`],
   ['no Host', 'GET /a HTTP/1.1\r\n\r\n'],
   ['two Hosts', get(HOST)],
   ['two Hosts that differ', get('Host: y\r\n')],

@@ -57,9 +57,14 @@ export class MemorySocket extends Duplex {
     }
   }
 
-  /** The client reads what waits for it. */
+  /** The client reads all that waits for it. */
   drain(): void {
     this.isFull = false;
+    this.drainOne();
+  }
+
+  /** The client reads one of the writes that wait for it. */
+  drainOne(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.();
