@@ -67,7 +67,7 @@ describe('what the parser refuses', () => {
 
   test.each([
     ['/v1/keys', 'GET, HEAD'],
-    ['/v1/keys/a', 'GET, HEAD, PUT, DELETE'],
+    ['/v1/keys/a', 'GET, HEAD, PUT, PATCH, DELETE'],
   ])('a method that nobody knows is 405 at %s', async (path, allow) => {
     const { status, code, headers } = problemOf(
       await exchange(node.port, `BREW ${path} ${HEAD}\r\n`),
