@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes a self-signed certificate that all nodes of a cluster share, for trying TLS out:
+# Makes what the nodes of a cluster share: the secret by which they prove themselves to each other, and
+# a self-signed certificate for trying TLS out.
 #   scripts/make-certificate.sh DIR [NAME ...]
-# writes DIR/cert.pem and DIR/key.pem, valid for localhost, node1 to node3 and each NAME, a host name
-# or an IP address.
+# writes DIR/cluster.secret, DIR/cert.pem and DIR/key.pem. The certificate is valid for localhost, node1
+# to node3 and each NAME, a host name or an IP address. A secret that is there already stays.
 set -eu
 
 dir=${1:?usage: $0 DIR [NAME ...]}
@@ -21,4 +22,5 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
   -subj '/CN=memhashd' -addext "subjectAltName=$names" \
   -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
 chmod 644 "$dir/cert.pem"
-echo "$dir/cert.pem $dir/key.pem"
+[ -s "$dir/cluster.secret" ] || openssl rand -base64 32 >"$dir/cluster.secret"
+echo "$dir/cert.pem $dir/key.pem $dir/cluster.secret"

@@ -234,6 +234,9 @@ export const REQUEST_BEATS_MAX = 8;
 /** Beats after which a request is given up though its peer gets on with others: 15 s. */
 export const REQUEST_BEATS_LONGEST = 60;
 
+/** Time in which somebody on the peer port must have begun the handshake of TLS. */
+export const MUTE_TIMEOUT_MS = 1000;
+
 /** Time in which a connection to a peer must be made. */
 export const DIAL_TIMEOUT_MS = 1000;
 

@@ -57,7 +57,7 @@ const PATIENT_SIGNALS = process.env['npm_lifecycle_event'] === 'start' ? 2 : 1;
 async function run(config: Config): Promise<void> {
   const format = config['log-format'] ?? (process.stderr.isTTY ? 'text' : 'json');
   const log = createLog({ format, level: config['log-level'] }, process.stderr);
-  const starting = Node.start(config, log, process.env['MEMHASHD_CHECK'] === '1');
+  const opening = Node.open(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isServing = false;
   let signals = 0;
   const stop = (signal: NodeJS.Signals): void => {
@@ -67,12 +67,11 @@ async function run(config: Config): Promise<void> {
     log.info({ signal }, 'stopping');
     // A node that still waits for the rest of its cluster has nothing to finish.
     if (!isServing) process.exit(0);
-    void starting.then((node) => node.close()).then(() => log.info('stopped'));
+    void opening.then((node) => node.close()).then(() => log.info('stopped'));
   };
-  const reload = (): void => {
-    if (isServing) void starting.then((node) => node.reload());
-  };
+  // It may be for long that a node waits for the others, and its certificates are renewed meanwhile.
+  const reload = (): void => void opening.then((node) => node.reload()).catch(() => {});
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
-  await starting;
+  await (await opening).join();
   isServing = true;
 }

@@ -37,16 +37,26 @@ export function loadTls({ cert, key, ca }: TlsFiles): TlsMaterial | undefined {
     key: read('-tls-key', key),
     ca: ca === undefined ? undefined : read('-tls-ca', ca),
   };
-  const leaf = check('-tls-cert', cert, 'certificate', () => new X509Certificate(material.cert));
+  const [leaf] = check('-tls-cert', cert, 'certificate', () => parseAll(material.cert));
   const privateKey = check('-tls-key', key, 'private key', () => createPrivateKey(material.key));
   if (material.ca !== undefined) {
-    check('-tls-ca', ca!, 'certificate', () => new X509Certificate(material.ca!));
+    check('-tls-ca', ca!, 'certificate', () => parseAll(material.ca!));
   }
-  if (!leaf.checkPrivateKey(privateKey)) {
+  if (!leaf!.checkPrivateKey(privateKey)) {
     throw new Error(`-tls-key ${key} is not the key of the certificate -tls-cert ${cert}`);
   }
   check('-tls-cert', cert, 'usable certificate', () => createSecureContext(clientTls(material)));
   return material;
+}
+
+/** Each certificate of a file: one that is damaged would else be left out without a word. */
+function parseAll(pem: Buffer): X509Certificate[] {
+  const blocks = pem.toString('latin1').split(/(?=-----BEGIN CERTIFICATE-----)/);
+  const certificates = blocks.filter((block) => block.startsWith('-----BEGIN'));
+  // Where there is none at all, it is the parser that says so.
+  return (certificates.length === 0 ? blocks : certificates).map(
+    (block) => new X509Certificate(block),
+  );
 }
 
 function read(flag: string, file: string): Buffer {
@@ -76,7 +86,32 @@ export function clientTls({ cert, key }: TlsMaterial): SecureContextOptions {
 
 /** How the peer port speaks TLS, in both directions. */
 export function peerTls(material: TlsMaterial): SecureContextOptions {
-  return { ...clientTls(material), ca: material.ca ?? material.cert };
+  return {
+    ...clientTls(material),
+    ca: material.ca ?? material.cert,
+  };
+}
+
+/** What is found where -tls-ca has no root, but the very certificate that has signed. */
+const NO_ROOT = new Set(['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY']);
+
+/**
+ * Whether a certificate of -tls-ca that is no root has signed `leaf`. OpenSSL can be told to be content
+ * with that (`allowPartialTrustChain`), but servers of Node 20 do not hand the option on.
+ */
+function isSignedByIntermediate(socket: TLSSocket, leaf: X509Certificate, ca: Buffer): boolean {
+  if (!NO_ROOT.has(String(socket.authorizationError))) return false;
+  const now = Date.now();
+  const isValid = ({ validFrom, validTo }: X509Certificate): boolean =>
+    Date.parse(validFrom) <= now && now < Date.parse(validTo);
+  return parseAll(ca).some(
+    (signer) =>
+      signer.ca &&
+      isValid(signer) &&
+      isValid(leaf) &&
+      leaf.checkIssued(signer) &&
+      leaf.verify(signer.publicKey),
+  );
 }
 
 /** Why the other side of a connection is no peer, undefined if it is one. */
@@ -85,7 +120,7 @@ export function refusePeer(socket: TLSSocket, material: TlsMaterial): string | u
   if (theirs === undefined) return 'it presents no certificate';
   const name = `its certificate (${theirs.subject.replaceAll('\n', ', ')}; ${theirs.fingerprint256})`;
   if (material.ca !== undefined) {
-    if (socket.authorized) return undefined;
+    if (socket.authorized || isSignedByIntermediate(socket, theirs, material.ca)) return undefined;
     return `${name} is not one that -tls-ca signed: ${String(socket.authorizationError)}`;
   }
   const ours = new X509Certificate(material.cert);

@@ -64,6 +64,21 @@ export const FLAGS = {
     fallback: undefined,
     parse: (text: string) => text,
   },
+  'cluster-secret-file': {
+    placeholder: 'FILE',
+    help: `The secret by which nodes prove to each other that they are of one cluster, the same on all
+      of them; memhashd secret makes one. What they say to each other is encrypted with it.`,
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  'insecure-peers': {
+    placeholder: 'true|false',
+    help: `Lets other machines reach -server-addr though nothing proves who a peer is: whoever reaches it
+      can read, change and take over everything.`,
+    fallback: 'false',
+    isSwitch: true,
+    parse: (text: string) => oneOf(['true', 'false'], text) === 'true',
+  },
   'auth-file': {
     placeholder: 'FILE',
     help: `The tokens that clients must bear, as memhashd token makes them; without it everybody may do
@@ -249,6 +264,8 @@ const MEMORY_FLAGS = [
   'join',
   'join-retries',
   'tls-ca',
+  'cluster-secret-file',
+  'insecure-peers',
   'num-partitions',
   'max-memory',
   'eviction',

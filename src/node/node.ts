@@ -14,7 +14,9 @@ import type { Application } from '../http/exchange.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
+import { loadSecret } from '../net/secret.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
+import type { Credentials } from '../peer/credentials.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
 import type { Engine } from '../record/engine.ts';
 import { Store, type StoreStats } from '../store/store.ts';
@@ -36,7 +38,8 @@ export interface Backend {
   readonly facts: object;
   /** Where others reach this node, when its address for clients is every interface. */
   readonly host: string;
-  reload(tls: TlsMaterial): void;
+  /** Reads again what members prove themselves with, given the certificates that are in use now. */
+  reload(tls: TlsMaterial | undefined): void;
   close(): void;
 }
 
@@ -62,34 +65,48 @@ export class Node {
   }
 
   /**
-   * Starts a node; it is a member of its cluster and serves requests when this resolves. `checks` lets
-   * it verify its memory again and again, and die if that is damaged.
+   * Makes a node that listens, and is to {@link Node.join} its cluster. `checks` lets it verify its
+   * memory again and again, and die if that is damaged.
    *
-   * @throws Error that says in a line why it cannot: an address in use, a cluster it must not join.
+   * @throws Error that says in a line why it cannot, such as an address in use.
    */
-  static async start(config: Config, log: Log, checks: boolean): Promise<Node> {
+  static async open(config: Config, log: Log, checks: boolean): Promise<Node> {
     checkEngine(config);
     checkReachable(config);
+    checkPeersProveThemselves(config);
     const tls = readTls(config);
     const access = new Access(readTokens(config));
     const scheduler = new Scheduler();
     const backend = await open({ config, log, checks, tls, scheduler });
-    const { engine } = backend;
     const http = new HttpServer(assemble({ config, log, access, backend, scheduler }), { tls });
     const parts = { access, backend, http };
     try {
       const client = await listen(parts.http, 'client-addr', config);
-      const reachable = isUnspecified(client) ? { ...client, host: backend.host } : client;
-      const facts = { ...backend.facts, client: formatAddress(client) };
-      log.info(facts, 'listening');
+      log.info({ ...backend.facts, client: formatAddress(client) }, 'listening');
       warnIfExposed(client, config, log);
-      await engine.start(formatAddress(reachable));
-      log.info(facts, 'serving');
       return new Node(client, parts, config, log);
     } catch (error) {
       destroy(parts);
       throw error;
     }
+  }
+
+  /**
+   * Becomes a member of its cluster; it serves requests when this resolves.
+   *
+   * @throws Error that says in a line why it cannot, such as a cluster that it must not join.
+   */
+  async join(): Promise<void> {
+    const { backend } = this.#parts;
+    const client = this.clientAddr;
+    const reachable = isUnspecified(client) ? { ...client, host: backend.host } : client;
+    try {
+      await backend.engine.start(formatAddress(reachable));
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    this.#log.info({ ...backend.facts, client: formatAddress(client) }, 'serving');
   }
 
   /** Reads the files of flags again; those that are not in order change nothing. */
@@ -112,9 +129,9 @@ export class Node {
   #reloadTls(): void {
     try {
       const tls = readTls(this.#config);
-      if (tls === undefined) return;
-      this.#parts.http.reload(tls);
+      if (tls === undefined && this.#config['cluster-secret-file'] === undefined) return;
       this.#parts.backend.reload(tls);
+      if (tls !== undefined) this.#parts.http.reload(tls);
       this.#log.info('new certificates are in use');
     } catch (error) {
       this.#log.error({ reason: (error as Error).message }, 'the old certificates stay in use');
@@ -189,7 +206,7 @@ async function open(setting: Setting): Promise<Backend> {
 const random = (): number => randomInt(2 ** 32) / 2 ** 32;
 
 async function openMemory({ config, log, checks, tls, scheduler }: Setting): Promise<Backend> {
-  const transport = new SocketTransport(tls, systemTimers);
+  const transport = new SocketTransport(readCredentials(config, tls), systemTimers);
   const server = await listen(transport, 'server-addr', config);
   const advertised = config['advertise-addr'] ?? server;
   const self = { id: randomUUID(), addr: formatAddress(advertised) };
@@ -222,7 +239,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     stats: () => store.stats(),
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
-    reload: (material) => transport.reload(material),
+    reload: (material) => transport.reload(readCredentials(config, material)),
     close() {
       cluster.close();
       transport.close();
@@ -242,6 +259,26 @@ function readTls(config: Config): TlsMaterial | undefined {
     key: config['tls-key'],
     ca: config['tls-ca'],
   });
+}
+
+/** By what members prove themselves: a secret goes before certificates, which clients may need, too. */
+function readCredentials(config: Config, tls: TlsMaterial | undefined): Credentials {
+  const file = config['cluster-secret-file'];
+  if (file !== undefined) return { kind: 'secret', key: loadSecret(file) };
+  return tls === undefined ? { kind: 'none' } : { kind: 'certificate', material: tls };
+}
+
+/** Refuses to trust whoever reaches the port for peers, unless it was told to. */
+function checkPeersProveThemselves(config: Config): void {
+  const server = config['server-addr'];
+  const hasProof = config['cluster-secret-file'] !== undefined || config['tls-cert'] !== undefined;
+  if (config.engine !== 'memory' || hasProof || isLoopback(server)) return;
+  if (config['insecure-peers']) return;
+  const addr = formatAddress(server);
+  throw new UsageError(
+    `other machines reach -server-addr ${addr}, and nothing proves who a peer is: give all nodes ` +
+      'the same -cluster-secret-file (memhashd secret makes one), or -tls-cert, or -insecure-peers',
+  );
 }
 
 /** Refuses to tell peers an address that means nothing to them. */

@@ -1,35 +1,35 @@
-/** The transport between the nodes of a real cluster: TCP or, when the node has a certificate, mutual TLS. */
+/** The transport between the nodes of a real cluster: TCP, or TLS by what members prove themselves with. */
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import * as tls from 'node:tls';
 
-import { DIAL_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../base/limits.ts';
+import { DIAL_TIMEOUT_MS, MUTE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
 import { parseAddress, type Address } from '../net/address.ts';
 import { listen } from '../net/listen.ts';
 import { describeNetworkError } from '../net/network-error.ts';
-import { peerTls, refusePeer, type TlsMaterial } from '../net/tls.ts';
+import { makeServer, openSocket, refusal, renew, type Credentials } from './credentials.ts';
 import type { Guest, NoPipe, Pipe, PipeUser, Transport } from './transport.ts';
 
 export class SocketTransport implements Transport {
   readonly #timers: Timers;
-  #material: TlsMaterial | undefined;
+  #credentials: Credentials;
   #server: Server | undefined;
 
-  constructor(material: TlsMaterial | undefined, timers: Timers) {
-    this.#material = material;
+  constructor(credentials: Credentials, timers: Timers) {
+    this.#credentials = credentials;
     this.#timers = timers;
   }
 
-  /** Uses other certificates from the next connection on; those that are open stay. */
-  reload(material: TlsMaterial): void {
-    this.#material = material;
-    if (this.#server instanceof tls.Server) this.#server.setSecureContext(peerTls(material));
+  /** Uses other credentials of the same kind from the next handshake on; what is open stays. */
+  reload(credentials: Credentials): void {
+    this.#credentials = credentials;
+    if (this.#server !== undefined) renew(this.#server, credentials);
   }
 
   dial(address: string, done: (outcome: Pipe | NoPipe) => void): Cancel {
-    const material = this.#material;
-    const socket = open(address, material);
+    const credentials = this.#credentials;
+    const [socket, event] = openSocket(parseAddress(address)!, credentials);
     const finish = (reason?: string): void => {
       giveUp();
       socket.off('error', onError).off('close', onClose).off(event, onOpen);
@@ -37,10 +37,9 @@ export class SocketTransport implements Transport {
       discard(socket);
       done({ remote: address, reason });
     };
-    const event = material === undefined ? 'connect' : 'secureConnect';
     const onError = (error: Error): void => finish(describeNetworkError(error));
     const onClose = (): void => finish('it closed the connection at once');
-    const onOpen = (): void => finish(material && refusePeer(socket as tls.TLSSocket, material));
+    const onOpen = (): void => finish(refusal(socket, credentials));
     const giveUp = this.#timers.after(DIAL_TIMEOUT_MS, () => finish('nobody answers there'));
     socket.on('error', onError).on('close', onClose).on(event, onOpen);
     return () => {
@@ -52,8 +51,7 @@ export class SocketTransport implements Transport {
 
   /** Takes the address; returns it with the port that the system chose for port 0. */
   async listen(address: Address): Promise<Address> {
-    const material = this.#material;
-    const server = material === undefined ? createServer() : createSecureServer(material);
+    const server = makeServer(() => this.#credentials);
     this.#server = server;
     server.maxConnections = PEER_CONNECTIONS_MAX;
     server.on('connection', discard);
@@ -62,13 +60,17 @@ export class SocketTransport implements Transport {
 
   accept(onGuest: (guest: Guest | NoPipe) => void): void {
     const server = this.#server!.off('connection', discard);
-    const welcome = (socket: Socket, refusal?: string): void =>
-      onGuest({ pipe: new SocketPipe(socket, remoteOf(socket)), refusal });
+    const welcome = (socket: Socket): void =>
+      onGuest({
+        pipe: new SocketPipe(socket, remoteOf(socket)),
+        refusal: refusal(socket, this.#credentials),
+      });
     if (!(server instanceof tls.Server)) {
-      server.on('connection', (socket) => welcome(socket));
+      server.on('connection', welcome);
       return;
     }
-    server.on('secureConnection', (socket) => welcome(socket, refusePeer(socket, this.#material!)));
+    server.on('connection', (socket) => this.#sendAwayIfMute(socket));
+    server.on('secureConnection', welcome);
     server.on('tlsClientError', (error, socket) => {
       const remote = remoteOf(socket);
       discard(socket);
@@ -78,6 +80,14 @@ export class SocketTransport implements Transport {
 
   close(): void {
     this.#server?.close();
+  }
+
+  /** Whoever begins no handshake at all need not have the time that one may take. */
+  #sendAwayIfMute(socket: Socket): void {
+    const cancel = this.#timers.after(MUTE_TIMEOUT_MS, () => {
+      if (socket.bytesRead === 0) socket.destroy();
+    });
+    socket.once('close', cancel);
   }
 }
 
@@ -134,24 +144,6 @@ class SocketPipe implements Pipe {
   destroy(): void {
     this.#socket.destroy();
   }
-}
-
-function open(address: string, material: TlsMaterial | undefined): Socket {
-  const { host, port } = parseAddress(address)!;
-  if (material === undefined) return connect({ host, port });
-  // Who is a peer is decided by `refusePeer`, and not by the host's name.
-  const options = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
-  return tls.connect({ host, port, ...peerTls(material), ...options });
-}
-
-function createSecureServer(material: TlsMaterial): tls.Server {
-  return tls.createServer({
-    ...peerTls(material),
-    requestCert: true,
-    // Refused here with a reason instead of there with an alert.
-    rejectUnauthorized: false,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-  });
 }
 
 /** Closes a socket; what it may still report is of no interest. */

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 
 import { FLAGS } from '../../src/node/config.ts';
 import { parseFlags } from '../../src/node/flags.ts';
+import { Certificates } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { NodeProcess } from '../support/node-process.ts';
 import { createNetwork } from '../support/network.ts';
@@ -47,18 +48,29 @@ test('three nodes with the ports of the seed, each published', () => {
 test('the file for TLS turns it on for every node, from a mounted directory', () => {
   const tls = readCompose('docker-compose.tls.yml').services;
   expect(Object.keys(tls)).toEqual(names);
-  for (const { environment, volumes } of Object.values(tls)) {
-    expect(volumes).toEqual(['./tls:/tls:ro']);
+  for (const { environment } of Object.values(tls)) {
     const config = parseFlags(FLAGS, [], environment!);
     expect(config).toMatchObject({ 'tls-cert': '/tls/cert.pem', 'tls-key': '/tls/key.pem' });
   }
 });
 
+test('the nodes prove themselves by the secret in a mounted directory', () => {
+  for (const { environment, volumes } of Object.values(services)) {
+    expect(volumes).toEqual(['./tls:/tls:ro']);
+    const config = parseFlags(FLAGS, [], environment!);
+    expect(config).toMatchObject({ 'cluster-secret-file': '/tls/cluster.secret' });
+  }
+});
+
 test('the three nodes form one cluster; one that is cut off costs its own keys, and heals', async () => {
+  using certificates = new Certificates();
+  const { dir } = certificates;
+  certificates.selfSigned('tls');
   using network = await createNetwork(names);
   const start = (name: string): NodeProcess =>
     new NodeProcess(network.flags(name, services[name]!.command), {
       command: network.command(name),
+      env: { MEMHASHD_CLUSTER_SECRET_FILE: join(dir, 'tls', 'cluster.secret') },
     });
   await using _first = start('node1');
   await using _second = start('node2');

@@ -87,6 +87,7 @@ describe('forming', () => {
     const addresses = ports.map((port) => `127.0.0.1:${port}`);
     for (const [at, port] of ports.entries()) {
       const flags = ['-server-addr', `:${port}`, '-advertise-addr', addresses[at]!];
+      flags.push('-insecure-peers');
       cluster.start(at + 1, [`localhost:${ports[1 - at]}`], flags);
     }
     for (const node of cluster.nodes) {

@@ -60,6 +60,38 @@ test('nodes whose certificates -tls-ca signed form a cluster', async () => {
   expect(JSON.parse(nodes)).toHaveLength(2);
 });
 
+test('-tls-ca may be the intermediate that has signed, without its root', async () => {
+  using certificates = new Certificates();
+  const root = certificates.selfSigned('root');
+  const intermediate = certificates.signedBy(root, 'intermediate', 'intermediate', ['CA:TRUE']);
+  const other = certificates.signedBy(root, 'other', 'other', ['CA:TRUE']);
+  await using cluster = await TestCluster.of();
+  for (const n of [1, 2]) {
+    const own = certificates.signedBy(intermediate, `node${n}`, 'localhost');
+    cluster.start(n, cluster.peers(2), tlsFlags(own, intermediate.cert));
+  }
+  for (const n of [1, 2]) await cluster.node(n).logged('serving');
+  // What another intermediate of the same root has signed is not what this one has.
+  const stranger = certificates.signedBy(other, 'stranger', 'localhost');
+  const third = start(cluster, 3, tlsFlags(stranger, other.cert));
+  expect((await third.exit).code).toBe(1);
+  expect(third.stderr).toMatch(/is not one that -tls-ca signed/);
+});
+
+test('certificates that are renewed while a node waits for the others are used', async () => {
+  using certificates = new Certificates();
+  const [old, next] = ['old', 'next'].map((name) => certificates.selfSigned(name));
+  await using cluster = await TestCluster.of();
+  const first = cluster.start(1, cluster.peers(2), tlsFlags(old!));
+  await first.logged('the cluster is forming');
+  for (const file of ['cert', 'key'] as const) copyFileSync(next![file], old![file]);
+  first.signal('SIGHUP');
+  await first.logged('new certificates are in use');
+  cluster.start(2, cluster.peers(2), tlsFlags(next!));
+  for (const n of [1, 2]) await cluster.node(n).logged('serving');
+  expect(JSON.parse(await get(cluster, 1, '/v1/nodes', next!.cert))).toHaveLength(2);
+});
+
 test('a certificate that -tls-ca did not sign is refused, named on both sides, and exits', async () => {
   using certificates = new Certificates();
   const authority = certificates.selfSigned('authority');
@@ -113,7 +145,7 @@ test('a plain node among TLS nodes: a message on both sides, and it exits', asyn
   expect(third.stderr).toMatch(
     /memhashd: -join .*(it speaks TLS, and this node does not|is -tls-cert set on one side only)/,
   );
-  const reason = /it does not speak TLS, and this node does \(-tls-cert\)/;
+  const reason = /it does not speak TLS, and this node does \(-tls-cert/;
   await cluster.node(1).logged('somebody was turned away at the peer port', { reason });
 });
 
@@ -147,6 +179,9 @@ test('files that are not in order: exit 1, naming the flag and the file', async 
   const garbage = join(certificates.dir, 'garbage.pem');
   writeFileSync(garbage, 'garbage');
   const missing = join(certificates.dir, 'missing.pem');
+  const damaged = join(certificates.dir, 'damaged.pem');
+  const second = readFileSync(two.cert, 'utf8').replace(/(?<=\n)M/, '*');
+  writeFileSync(damaged, readFileSync(one.cert, 'utf8') + second);
   const cases: [string[], string][] = [
     [['-tls-cert', one.cert], '-tls-cert needs -tls-key'],
     [['-tls-key', one.key], '-tls-key needs -tls-cert'],
@@ -156,6 +191,8 @@ test('files that are not in order: exit 1, naming the flag and the file', async 
     [tlsFlags({ cert: garbage, key: one.key }), `-tls-cert ${garbage} holds no certificate`],
     [tlsFlags({ cert: one.cert, key: garbage }), `-tls-key ${garbage} holds no private key`],
     [tlsFlags(one, garbage), `-tls-ca ${garbage} holds no certificate`],
+    [tlsFlags({ cert: damaged, key: one.key }), `-tls-cert ${damaged} holds no certificate`],
+    [tlsFlags(one, damaged), `-tls-ca ${damaged} holds no certificate`],
     [tlsFlags({ cert: one.cert, key: two.key }), `-tls-key ${two.key} is not the key of`],
   ];
   for (const [flags, message] of cases) {

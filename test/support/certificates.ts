@@ -1,7 +1,7 @@
 /** Certificates for tests, made by the project's own script and by openssl. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,14 +24,21 @@ export class Certificates implements Disposable {
   }
 
   /** A certificate for `host` that `authority` has signed. */
-  signedBy(authority: Certificate, name: string, host = name): Certificate {
-    const [cert, key, request] = ['crt', 'key', 'csr'].map((end) =>
+  signedBy(
+    authority: Certificate,
+    name: string,
+    host = name,
+    constraints: readonly string[] = [],
+  ): Certificate {
+    const [cert, key, request, extensions] = ['crt', 'key', 'csr', 'ext'].map((end) =>
       join(this.dir, `${name}.${end}`),
     );
+    writeFileSync(extensions!, constraints.map((text) => `basicConstraints=${text}\n`).join(''));
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     openssl('req', ...curve, '-subj', `/CN=${host}`, '-keyout', key!, '-out', request!);
     const signer = ['-CA', authority.cert, '-CAkey', authority.key, '-CAcreateserial'];
-    openssl('x509', '-req', '-in', request!, ...signer, '-days', '2', '-out', cert!);
+    const what = ['-in', request!, '-extfile', extensions!];
+    openssl('x509', '-req', ...what, ...signer, '-days', '2', '-out', cert!);
     return { cert: cert!, key: key! };
   }
 
