@@ -7,6 +7,7 @@ import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
 import { measureCluster } from './cluster.ts';
 import { measureExpiry } from './expiry.ts';
+import { measureHostile } from './hostile.ts';
 import { measureHttp } from './http.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
@@ -24,6 +25,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   store: measureStore,
   expiry: measureExpiry,
   cluster: measureCluster,
+  hostile: measureHostile,
   soak,
 };
 

@@ -3,7 +3,16 @@
 import { parseArgs } from 'node:util';
 
 /** The sections, in the order in which they run. */
-const SECTION_NAMES = ['http', 'access', 'batch', 'store', 'expiry', 'cluster', 'soak'] as const;
+const SECTION_NAMES = [
+  'http',
+  'access',
+  'batch',
+  'store',
+  'expiry',
+  'cluster',
+  'hostile',
+  'soak',
+] as const;
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 export interface Options {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
-
 import fc from 'fast-check';
+import suite from 'json-patch-test-suite/tests.json' with { type: 'json' };
+import specification from 'json-patch-test-suite/spec_tests.json' with { type: 'json' };
 import { applyPatch, type Operation } from 'rfc6902';
 import { expect, test } from 'vitest';
 
@@ -19,12 +19,11 @@ interface Case {
   readonly disabled?: boolean;
 }
 
-const suites = ['tests.json', 'spec_tests.json'].flatMap((name) => {
-  const path = new URL(import.meta.resolve(`json-patch-test-suite/${name}`));
-  return (JSON.parse(readFileSync(path, 'utf8')) as Case[])
+const suites = [suite, specification].flatMap((cases, at) =>
+  (cases as readonly Case[])
     .filter((one) => one.disabled !== true && one.patch !== undefined)
-    .map((one, position): [string, Case] => [`${name} ${position} ${one.comment ?? ''}`, one]);
-});
+    .map((one, position): [string, Case] => [`${at}.${position} ${one.comment ?? ''}`, one]),
+);
 
 test.each(suites)('json-patch-test-suite: %s', (_, { doc, patch, expected, error }) => {
   const result = edited(JSON.stringify(doc), jsonPatchOf(JSON.stringify(patch)));
