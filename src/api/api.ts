@@ -5,9 +5,11 @@ import type { Application, Exchange } from '../http/exchange.ts';
 import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
 import { corsHeaders, pageRefusal, preflightHeaders, WithHeaders } from './cors.ts';
-import { acceptsJson } from './negotiate.ts';
+import { JSON_TYPE, weightOf } from './negotiate.ts';
 import { matchTarget, type Route } from './routes.ts';
 import { Visit, type ApiOptions } from './visit.ts';
+
+const JSON_ONLY: readonly string[] = [JSON_TYPE];
 
 export class Api implements Application {
   readonly #options: ApiOptions;
@@ -59,8 +61,9 @@ export class Api implements Application {
       return;
     }
     const accept = exchange.header('accept');
-    if (!acceptsJson(accept)) {
-      const detail = `the Accept header excludes application/json: ${accept}`;
+    const { answers = JSON_ONLY } = offer;
+    if (!answers.some((type) => weightOf(type, accept) > 0)) {
+      const detail = `the Accept header excludes ${answers.join(' and ')}: ${accept}`;
       sendFailure(exchange, failure('NOT_ACCEPTABLE', detail));
       return;
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { acceptsJson, announces, JSON_TYPE } from './negotiate.ts';
+import { announces, JSON_TYPE, weightOf } from './negotiate.ts';
 
 test.each([
   undefined,
@@ -18,7 +18,7 @@ test.each([
   'application/json; charset=utf-8',
   'text/plain,,*/*',
 ])('Accept: %s lets JSON through', (accept) => {
-  expect(acceptsJson(accept)).toBe(true);
+  expect(weightOf(JSON_TYPE, accept)).toBeGreaterThan(0);
 });
 
 test.each([
@@ -33,7 +33,7 @@ test.each([
   'application/jsonx',
   'json',
 ])('Accept: %s excludes JSON', (accept) => {
-  expect(acceptsJson(accept)).toBe(false);
+  expect(weightOf(JSON_TYPE, accept)).toBe(0);
 });
 
 test.each([
@@ -63,4 +63,11 @@ test('a patch is announced by its own types, and by no other', () => {
   const types = ['application/merge-patch+json', 'application/json-patch+json'];
   expect(announces('Application/Merge-Patch+JSON; charset=utf-8', types)).toBe(true);
   for (const type of [undefined, '', '*/*', JSON_TYPE]) expect(announces(type, types)).toBe(false);
+});
+
+test('the range that fits best says how much a type is wanted', () => {
+  const accept = 'text/event-stream;q=0.5, application/*;q=0.25, */*;q=0.125';
+  expect(weightOf('text/event-stream', accept)).toBe(0.5);
+  expect(weightOf(JSON_TYPE, accept)).toBe(0.25);
+  expect(weightOf('image/png', accept)).toBe(0.125);
 });

@@ -1,32 +1,34 @@
-/** Content negotiation: whether a client takes JSON, and what it sends. */
+/** Content negotiation: which media types a client takes, and what it sends. */
 
-/** The ranges that cover `application/json`, each with its parameters. */
-const JSON_RANGES =
-  /(?:^|,)[\t ]*(\*\/\*|application\/\*|application\/json)[\t ]*(;[^,]*)?(?=,|$)/gi;
-
-/** How closely each of those ranges describes it. */
-const PRECISION: Readonly<Record<string, number>> = {
-  '*/*': 1,
-  'application/*': 2,
-  'application/json': 3,
-};
+/** The media type of most bodies and answers. */
+export const JSON_TYPE = 'application/json';
 
 /**
- * Whether an `Accept` header lets the answer be `application/json` (RFC 9110 §12.5.1): the most
- * specific range that covers it decides, and a weight of 0 excludes it. No header accepts anything.
+ * How much a client wants an answer of media type `type`, from 0 for not at all to 1, by its `Accept`
+ * header (RFC 9110 §12.5.1): the most specific range that covers the type decides. No header accepts
+ * anything.
  */
-export function acceptsJson(accept: string | undefined): boolean {
-  if (accept === undefined || accept === '*/*' || accept === 'application/json') return true;
+export function weightOf(type: string, accept: string | undefined): number {
+  if (accept === undefined || accept === '*/*' || accept === type) return 1;
+  if (accept.trim() === '') return 1;
   let weight = 0;
-  let precision = 0;
-  for (const [, range = '', parameters = ''] of accept.matchAll(JSON_RANGES)) {
-    const found = PRECISION[range.toLowerCase()] ?? 0;
-    if (found < precision) continue;
+  let precision = -1;
+  for (const [, range = '', parameters = ''] of accept.matchAll(RANGES)) {
+    const found = rangesOf(type).indexOf(range.toLowerCase());
+    if (found < 0 || found < precision) continue;
     precision = found;
     const [, q = '1'] = /;[\t ]*q=([^;]*)/i.exec(parameters) ?? [];
-    weight = Number(q);
+    weight = Number(q) || 0;
   }
-  return weight > 0 || accept.trim() === '';
+  return weight;
+}
+
+/** The elements of an `Accept` header: a range and its parameters. */
+const RANGES = /(?:^|,)[\t ]*([\w.+*-]+\/[\w.+*-]+)[\t ]*(;[^,]*)?(?=,|$)/g;
+
+/** The ranges that cover a type, the more precise ones later. */
+function rangesOf(type: string): string[] {
+  return ['*/*', `${type.slice(0, type.indexOf('/'))}/*`, type];
 }
 
 /** The media type that a `Content-Type` header names, in lower case and without its parameters. */
@@ -44,6 +46,3 @@ export function announces(contentType: string | undefined, types: readonly strin
   const type = mediaTypeOf(contentType);
   return types.includes(type) || (types.includes(JSON_TYPE) && (type === '' || type === '*/*'));
 }
-
-/** The media type of most bodies. */
-export const JSON_TYPE = 'application/json';

@@ -1,6 +1,6 @@
 /** The query part of a request target. */
 
-import { failure, type Failure } from '../base/errors.ts';
+import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromPath, keyText } from '../base/key.ts';
 
 /**
@@ -13,6 +13,21 @@ export function parseQuery<Name extends string>(
 ): Partial<Record<Name, string>> | Failure {
   const parameters: Partial<Record<Name, string>> = {};
   if (query === '') return parameters;
+  const pairs = parsePairs(query, names);
+  if (isFailure(pairs)) return pairs;
+  for (const [name, value] of pairs) {
+    if (name in parameters) return failure('INVALID_PARAMETER', `${name} is given twice`);
+    parameters[name] = value;
+  }
+  return parameters;
+}
+
+/** As {@link parseQuery}, for names that may be there several times: in the order in which they are. */
+export function parsePairs<Name extends string>(
+  query: string,
+  names: readonly Name[],
+): [Name, string][] | Failure {
+  const pairs: [Name, string][] = [];
   for (const pair of query.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
@@ -23,12 +38,11 @@ export function parseQuery<Name extends string>(
       const hint = 'a question mark in a key is written %3F';
       return failure('INVALID_PARAMETER', `the parameters here are ${list} (${hint})`);
     }
-    if (name in parameters) return failure('INVALID_PARAMETER', `${name} is given twice`);
     const value = keyFromPath(equals < 0 ? '' : pair.slice(equals + 1).replaceAll('+', ' '));
     if (value === undefined) {
       return failure('INVALID_PARAMETER', `${name} is not percent-encoded UTF-8`);
     }
-    parameters[name] = keyText(value);
+    pairs.push([name, keyText(value)]);
   }
-  return parameters;
+  return pairs;
 }

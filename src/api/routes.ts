@@ -11,6 +11,7 @@ import { showNodes } from './nodes.ts';
 import { loadElement, loadItem } from './part.ts';
 import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
 import type { Offer, Place } from './visit.ts';
+import { WATCH_TYPES, watchKeys } from './watch.ts';
 
 /** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
 interface Row {
@@ -51,6 +52,10 @@ export const ROWS: readonly Row[] = [
   { path: '/v1/keys/{key}/append', methods: { POST: { right: 'write', handle: appendToRecord } } },
   { path: '/v1/keys/{key}/expire', methods: { POST: { right: 'write', handle: expireRecord } } },
   { path: '/v1/batch', methods: { POST: { right: 'read', handle: serveBatch } } },
+  {
+    path: '/v1/watch',
+    methods: { GET: { right: 'read', handle: watchKeys, answers: WATCH_TYPES } },
+  },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
   { path: '/metrics', methods: { GET: { right: 'read', handle: showMetrics } } },
   { path: '/livez', methods: { GET: { right: undefined, handle: showLife } } },

@@ -3,6 +3,7 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import type { Timers } from '../base/timers.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
 import type { Access, Grant, Right } from './access.ts';
@@ -29,10 +30,14 @@ export interface ApiOptions {
   readonly scheduler: Scheduler;
   /** Who may do what; everybody everything, unless it is given. */
   readonly access?: Access | undefined;
+  /** Those of the process, unless it is given. */
+  readonly timers?: Timers | undefined;
   /** Largest value, in bytes of JSON text. */
   readonly valueBytesMax: number;
   /** The origins whose web pages may read answers, `*` for all; with none no page may. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** Ends what would go on for ever, when the node closes. */
+  readonly closing?: AbortSignal | undefined;
   /** What must hold for requests to be served. */
   readonly checks?: () => readonly HealthCheck[];
   /** What `/metrics` shows. */
@@ -51,6 +56,8 @@ export interface Offer {
   readonly handle: Handler;
   /** The media types that its body may have; JSON unless it is given. */
   readonly types?: readonly string[];
+  /** The media types of its answer; JSON unless it is given. */
+  readonly answers?: readonly string[];
 }
 
 const JSON_ONLY = [JSON_TYPE];

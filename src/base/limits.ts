@@ -95,6 +95,28 @@ export const BATCH_ANSWER_BYTES_MAX = 64 * MIB;
 /** Operations of one batch that other members are serving at one time. */
 export const BATCH_UNDER_WAY_MAX = 1024;
 
+/** Changes that are remembered for those who watch, and the bytes of their keys. */
+export const HISTORY_CHANGES_MAX = 64 * KIB;
+export const HISTORY_KEY_BYTES_MAX = 8 * MIB;
+
+/** How long changes are remembered when nobody watches any more. */
+export const HISTORY_LINGER_MS = 60_000;
+
+/** Keys, and prefixes, that one client watches. */
+export const WATCHED_MAX = 16;
+
+/** Clients that watch at one node. */
+export const WATCHERS_MAX = 10_000;
+
+/** How often those who watch hear something, so that their position advances. */
+export const WATCH_PING_MS = 15_000;
+
+/** Time after which a client that does not read what it watches is let go. */
+export const WATCH_STUCK_MS = 60_000;
+
+/** Longest wait for news in one request. */
+export const WATCH_WAIT_MAX_MS = 60_000;
+
 /** Open client connections; past it new ones are closed at once. */
 export const CONNECTIONS_MAX = 16_384;
 

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
-import type { Failure } from '../base/errors.ts';
+import { failure, type Failure } from '../base/errors.ts';
 import { JOIN_WAIT_MAX_MS, MIGRATION_BYTES_PER_SECOND, REDIAL_MAX_MS } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
@@ -22,11 +22,13 @@ import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
+import type { Watch, WatchQuery } from '../record/watch.ts';
 import { Forming } from './forming.ts';
 import { listMembers, type MemberLister } from './listing.ts';
 import { News } from './news.ts';
 import { NOT_READY, Router, type LocalEngine } from './router.ts';
 import { Topology } from './topology.ts';
+import { Watching, type WatchedStore } from './watching.ts';
 
 export interface ClusterOptions {
   readonly self: NodeRef;
@@ -39,7 +41,7 @@ export interface ClusterOptions {
   readonly startedAt: number;
   readonly scheduler: Scheduler;
   /** The store of this node. */
-  readonly store: LocalEngine & Lister & Scanner;
+  readonly store: LocalEngine & Lister & Scanner & WatchedStore;
   /** Listening already. */
   readonly transport: Transport;
   readonly timers: Timers;
@@ -68,6 +70,7 @@ export class Cluster implements Engine, PeerHost {
   /** The last life that was seen of each peer. */
   readonly #lives = new Map<string, Hello>();
   readonly #forming: Forming;
+  readonly #watching: Watching;
   #client = '';
   #topology: Topology | undefined;
   #lastState = '';
@@ -91,6 +94,7 @@ export class Cluster implements Engine, PeerHost {
       streamBytesPerSecond: MIGRATION_BYTES_PER_SECOND,
     });
     this.#forming = new Forming(this.#self, options.join);
+    this.#watching = new Watching(options);
   }
 
   /**
@@ -153,6 +157,14 @@ export class Cluster implements Engine, PeerHost {
       );
     }
     return listMembers(listers, query, this.#topology);
+  }
+
+  watch(query: WatchQuery, onNews: () => void): Watch | Failure {
+    if (this.#topology === undefined) return NOT_READY;
+    if (query.scope === 'cluster' && this.#topology.members.length > 1) {
+      return failure('NOT_SUPPORTED', 'only one node can be watched at a time');
+    }
+    return this.#watching.watch(query, onNews);
   }
 
   hello(): Hello {

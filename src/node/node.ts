@@ -48,6 +48,8 @@ interface Parts {
   readonly access: Access;
   readonly backend: Backend;
   readonly http: HttpServer;
+  /** Ends what would keep the node from closing. */
+  readonly closing: AbortController;
 }
 
 export class Node {
@@ -78,8 +80,10 @@ export class Node {
     const access = new Access(readTokens(config));
     const scheduler = new Scheduler();
     const backend = await open({ config, log, checks, tls, scheduler });
-    const http = new HttpServer(assemble({ config, log, access, backend, scheduler }), { tls });
-    const parts = { access, backend, http };
+    const closing = new AbortController();
+    const plan = { config, log, access, backend, scheduler, closing: closing.signal };
+    const http = new HttpServer(assemble(plan), { tls });
+    const parts = { access, backend, http, closing };
     try {
       const client = await listen(parts.http, 'client-addr', config);
       log.info({ ...backend.facts, client: formatAddress(client) }, 'listening');
@@ -140,6 +144,7 @@ export class Node {
 
   /** Stops accepting requests, finishes those that run, in bounded time, and stops. */
   async close(): Promise<void> {
+    this.#parts.closing.abort();
     await this.#parts.http.close();
     this.destroy();
   }
@@ -156,10 +161,11 @@ interface Plan {
   readonly access: Access;
   readonly backend: Backend;
   readonly scheduler: Scheduler;
+  readonly closing: AbortSignal;
 }
 
 /** The API over a backend, and what sees its requests. */
-function assemble({ config, log, access, backend, scheduler }: Plan): Application {
+function assemble({ config, log, access, backend, scheduler, closing }: Plan): Application {
   const { engine, stats } = backend;
   const members = () => {
     const found = engine.members();
@@ -175,6 +181,7 @@ function assemble({ config, log, access, backend, scheduler }: Plan): Applicatio
     checks: () => [checkMembership(engine)],
     valueBytesMax: config['max-value-size'],
     corsOrigins: config['cors-origin'],
+    closing,
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
   return new Observer(api, metrics, config['log-requests'] ? log : undefined);

@@ -7,6 +7,7 @@ import type { Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import type { KeptReply, Reply } from './reply.ts';
 import type { Request } from './request.ts';
+import type { Watch, WatchQuery } from './watch.ts';
 
 /** Whatever serves requests, lists keys and knows its members. */
 export interface Engine {
@@ -22,6 +23,12 @@ export interface Engine {
    * failure ends the list: none is ever silently shorter.
    */
   list(query: ListQuery): Listing;
+
+  /**
+   * Watches the changes of keys; `onNews` is called when there is something to take, later and maybe
+   * more than once. Not there for an engine that cannot tell of changes.
+   */
+  watch?(query: WatchQuery, onNews: () => void): Watch | Failure;
 
   /** Who serves the keys, as this node knows it; a failure as long as that is not certain. */
   members(): readonly Member[] | Failure;

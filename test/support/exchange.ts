@@ -47,11 +47,18 @@ export class TestExchange implements Exchange {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // A test that does not wait for the answer may let the connection break off.
+    this.answer.catch(() => {});
   }
 
   /** What has been written so far. */
   get written(): string {
     return Buffer.concat(this.#pieces).toString();
+  }
+
+  /** The headers of the answer, as far as it has begun. */
+  get headers(): IncomingHttpHeaders {
+    return this.#head.headers;
   }
 
   header(name: string): string | undefined {
@@ -119,6 +126,7 @@ export class TestExchange implements Exchange {
   abort(): void {
     this.isGone = true;
     this.#reject(new Error('the connection broke off'));
+    this.#onDrained();
   }
 }
 

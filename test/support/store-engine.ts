@@ -5,25 +5,34 @@ import { randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { keyFromText, type Key } from '../../src/base/key.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
+import { systemTimers, type Timers } from '../../src/base/timers.ts';
+import { Watching } from '../../src/cluster/watching.ts';
+import type { Failure } from '../../src/base/errors.ts';
 import type { Engine, Listing, ListQuery, Member } from '../../src/record/engine.ts';
 import type { KeptReply, Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
+import type { Watch, WatchQuery } from '../../src/record/watch.ts';
 import { Store } from '../../src/store/store.ts';
+
+const PARTITIONS = 64;
 
 export class StoreEngine implements Engine {
   readonly node = { id: randomUUID(), addr: '127.0.0.1:2373' };
   readonly store: Store;
+  readonly #watching: Watching;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock = systemClock, timers: Timers = systemTimers) {
     this.store = new Store({
       node: this.node,
       clock,
-      partitions: 64,
+      partitions: PARTITIONS,
       maxMemoryBytes: 0,
       eviction: 'none',
       scheduler: new Scheduler(),
       random: () => 0.5,
     });
+    const { node, store } = this;
+    this.#watching = new Watching({ self: node, partitions: PARTITIONS, store, timers });
   }
 
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
@@ -35,6 +44,10 @@ export class StoreEngine implements Engine {
     for (const keys of this.store.list({ prefix, after })) {
       yield { keys, cursorAfter: (key: Key) => Buffer.from(key, 'latin1').toString() };
     }
+  }
+
+  watch(query: WatchQuery, onNews: () => void): Watch | Failure {
+    return this.#watching.watch(query, onNews);
   }
 
   members(): Member[] {

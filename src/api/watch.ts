@@ -1,0 +1,237 @@
+/** `GET /v1/watch`: tells of changes as they happen, in a stream of events or one answer at a time. */
+
+import { failure, isFailure, type Failure } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
+import { WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
+import { systemTimers, type Timers } from '../base/timers.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Reply } from '../record/reply.ts';
+import type { LostEvent, Watch, WatchEvent } from '../record/watch.ts';
+import { failLate, JSON_HEAD, sendFailure } from './answer.ts';
+import { JSON_TYPE, weightOf } from './negotiate.ts';
+import type { Visit } from './visit.ts';
+import { renderJsonEvent, renderStreamEvent, streamEvent } from './watch-event.ts';
+import { parseWatch, STREAM_TYPE, type WatchWish } from './watch-query.ts';
+
+/** The media types of answers. */
+export const WATCH_TYPES: readonly string[] = [STREAM_TYPE, JSON_TYPE];
+
+const STREAM_HEAD: readonly string[] = Object.entries({
+  'Content-Type': STREAM_TYPE,
+  'Cache-Control': 'no-store',
+  // Proxies that gather what they pass on would keep events from their client.
+  'X-Accel-Buffering': 'no',
+}).flat();
+
+/** Events that are taken at a time where they have no values. */
+const EVENTS_PER_TAKE = 256;
+
+/** Text that is gathered before it is written. */
+const CHUNK_CHARS = 64 * 1024;
+
+/** Time that the members get to say where they are, also where the client does not want to wait. */
+const READY_MS = 1000;
+
+/** Watches, as a stream unless JSON is preferred. */
+export function watchKeys(visit: Visit): void | Promise<void> {
+  const { exchange, place, options } = visit;
+  const wish = parseWatch(place.query, exchange.header('last-event-id'));
+  if (isFailure(wish)) return sendFailure(exchange, wish);
+  const accept = exchange.header('accept');
+  const isStream = weightOf(STREAM_TYPE, accept) >= weightOf(JSON_TYPE, accept);
+  if (exchange.method === 'HEAD') {
+    return exchange.send(200, isStream ? STREAM_HEAD : JSON_HEAD, '');
+  }
+  const bell = new Bell(options.timers ?? systemTimers);
+  const ring = (): void => bell.ring();
+  const watch = options.engine.watch?.(wish, ring);
+  if (watch === undefined) {
+    return sendFailure(exchange, failure('NOT_SUPPORTED', 'this engine does not tell of changes'));
+  }
+  if (isFailure(watch)) return sendFailure(exchange, watch);
+  const told = isStream ? stream(visit, wish, watch, bell) : answerOnce(visit, wish, watch, bell);
+  options.closing?.addEventListener('abort', ring);
+  return told.finally(() => {
+    watch.close();
+    options.closing?.removeEventListener('abort', ring);
+  });
+}
+
+/** Wakes who waits for news. */
+class Bell {
+  readonly timers: Timers;
+  #hasRung = false;
+  #wake = (): void => {};
+
+  constructor(timers: Timers) {
+    this.timers = timers;
+  }
+
+  ring(): void {
+    this.#hasRung = true;
+    this.#wake();
+  }
+
+  /** Resolves when it rings, at once if it has rung since the last time, or after some time. */
+  async wait(timeMs: number): Promise<void> {
+    if (!this.#hasRung) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.timers.after(timeMs, resolve);
+        this.#wake = () => {
+          cancel();
+          resolve();
+        };
+      });
+    }
+    this.#hasRung = false;
+    this.#wake = () => {};
+  }
+}
+
+async function stream(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): Promise<void> {
+  const { exchange, options } = visit;
+  const writer = new StreamWriter(exchange, watch, bell.timers);
+  if (wish.initial) {
+    const broken = await tellInitial(visit, wish, writer);
+    if (broken !== undefined) return failLate(exchange, broken);
+  }
+  const eventsMax = wish.values ? 1 : EVENTS_PER_TAKE;
+  for (;;) {
+    while (watch.hasNews) {
+      for (const event of watch.take(eventsMax)) if (isCovered(visit, event)) writer.add(event);
+      if (writer.isLong && !(await writer.flush())) return;
+    }
+    if (!(await writer.flush())) return;
+    if (options.closing?.aborted) return exchange.end();
+    await bell.wait(WATCH_PING_MS);
+    if (exchange.isGone) return;
+    if (!watch.hasNews && !options.closing?.aborted) writer.ping();
+  }
+}
+
+/** Tells of all records that are there; undefined when that is done, or the client has gone. */
+async function tellInitial(
+  visit: Visit,
+  wish: WatchWish,
+  writer: StreamWriter,
+): Promise<Failure | undefined> {
+  const { exchange, options } = visit;
+  const { scope, interest } = wish;
+  const lane = options.scheduler.enter('client', () => exchange.isGone);
+  if (isFailure(lane)) return lane;
+  for (const key of interest.keys) await tellRecord(visit, key, wish, writer);
+  for (const prefix of interest.prefixes) {
+    for await (const group of options.engine.list({ scope, prefix, cursor: undefined })) {
+      if (isFailure(group)) return group;
+      for (const key of group.keys) await tellRecord(visit, key, wish, writer);
+      if (!(await lane.share())) return undefined;
+    }
+  }
+  return undefined;
+}
+
+async function tellRecord(
+  { grant, options }: Visit,
+  key: Key,
+  { values }: WatchWish,
+  writer: StreamWriter,
+): Promise<void> {
+  if (!grant.covers(key)) return;
+  const told = (reply: Reply): void => {
+    if (reply.status !== 'ok') return;
+    writer.add({ kind: 'store', key, meta: reply.meta, value: values ? reply.value : undefined });
+  };
+  const reply = options.engine.serve({ action: 'load', key });
+  if (reply instanceof Promise) told(await reply);
+  else told(reply);
+  if (writer.isLong) await writer.flush();
+}
+
+/** Whether the client may know of an event. */
+function isCovered({ grant }: Visit, event: WatchEvent): boolean {
+  return !('key' in event) || grant.covers(event.key);
+}
+
+/** Events on their way to a client. */
+class StreamWriter {
+  readonly #exchange: Exchange;
+  readonly #watch: Watch;
+  readonly #timers: Timers;
+  #text = 'retry: 1000\n\n';
+  #hasEvents = false;
+
+  constructor(exchange: Exchange, watch: Watch, timers: Timers) {
+    this.#exchange = exchange;
+    this.#watch = watch;
+    this.#timers = timers;
+  }
+
+  /** Whether enough is gathered to be written. */
+  get isLong(): boolean {
+    return this.#text.length >= CHUNK_CHARS;
+  }
+
+  /** Takes an event, at once: its value may not be there later. */
+  add(event: WatchEvent): void {
+    this.#append(renderStreamEvent(event));
+  }
+
+  /** A real event: by a comment the position of a client would not advance. */
+  ping(): void {
+    this.#append(streamEvent('ping', '{}'));
+  }
+
+  /** Writes what is gathered; resolves when there may be more, with false if the client is gone. */
+  async flush(): Promise<boolean> {
+    if (this.#hasEvents) this.#text += `id: ${this.#watch.position}\n\n`;
+    this.#hasEvents = false;
+    const text = this.#text;
+    this.#text = '';
+    if (!this.#exchange.isAnswered) this.#exchange.begin(200, STREAM_HEAD);
+    if (text !== '' && !this.#exchange.write(text)) await this.#drained();
+    return !this.#exchange.isGone;
+  }
+
+  #append(event: string): void {
+    // The position stands with the last event of a piece: it names all of them.
+    this.#text += this.#hasEvents ? `\n${event}` : event;
+    this.#hasEvents = true;
+  }
+
+  async #drained(): Promise<void> {
+    const cancel = this.#timers.after(WATCH_STUCK_MS, () => this.#exchange.abort());
+    await this.#exchange.drained();
+    cancel();
+  }
+}
+
+/** Answers what has happened since a position, or where to begin, as one document. */
+async function answerOnce(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): Promise<void> {
+  const { exchange, options } = visit;
+  const startMs = bell.timers.nowMs();
+  const events: string[] = [];
+  let chars = 0;
+  let isReady = false;
+  for (;;) {
+    while (watch.hasNews && chars < CHUNK_CHARS) {
+      for (const event of watch.take(wish.values ? 1 : EVENTS_PER_TAKE)) {
+        if (event.kind === 'lost') return sendFailure(exchange, historyGone(event));
+        if (event.kind === 'ready') isReady = true;
+        else if (isCovered(visit, event))
+          chars += events[events.push(renderJsonEvent(event)) - 1]!.length;
+      }
+    }
+    // Who asks where to begin waits for the members, and not for news.
+    const waitMs =
+      isReady && wish.since === undefined ? 0 : Math.max(wish.waitMs, isReady ? 0 : READY_MS);
+    const leftMs = startMs + waitMs - bell.timers.nowMs();
+    if (events.length > 0 || leftMs <= 0 || exchange.isGone || options.closing?.aborted) break;
+    await bell.wait(leftMs);
+  }
+  const body = `{"events":[${events.join()}],"next":"${watch.position}"}\n`;
+  exchange.send(200, [...JSON_HEAD, 'Cache-Control', 'no-store'], body);
+}
+
+function historyGone({ member, reason }: LostEvent): Failure {
+  return failure('HISTORY_GONE', `changes at ${member} may have been missed: ${reason}`);
+}
