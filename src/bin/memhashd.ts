@@ -26,6 +26,12 @@ SIGTERM and SIGINT finish what is running and stop; a second one stops at once. 
 files of the TLS flags and of -auth-file again.
 `;
 
+/**
+ * How many signals let what is running finish. npm passes on what it gets, and the terminal sends to all:
+ * under npm one Ctrl-C arrives twice.
+ */
+const PATIENT_SIGNALS = process.env['npm_lifecycle_event'] === 'start' ? 2 : 1;
+
 // Whoever read the output may be gone.
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
@@ -47,12 +53,6 @@ async function main(argv: readonly string[]): Promise<void> {
   else if (config === 'version') process.stdout.write(`memhashd ${version()}\n`);
   else await run(config);
 }
-
-/**
- * How many signals let what is running finish. npm passes on what it gets, and the terminal sends to all:
- * under npm one Ctrl-C arrives twice.
- */
-const PATIENT_SIGNALS = process.env['npm_lifecycle_event'] === 'start' ? 2 : 1;
 
 async function run(config: Config): Promise<void> {
   const format = config['log-format'] ?? (process.stderr.isTTY ? 'text' : 'json');
