@@ -44,12 +44,14 @@ const FAILURES = {
   HEADERS_TOO_LARGE: { status: 431, title: 'The request line and headers are too large' },
   CLIENT_GONE: { status: 499, title: 'The client did not wait for the answer' },
   INTERNAL_ERROR: { status: 500, title: 'The node failed to serve the request' },
+  DISK_FAILED: { status: 500, title: 'The disk of the owner does not work' },
   UNSUPPORTED_TRANSFER_CODING: { status: 501, title: 'The transfer coding is not known' },
   NOT_SUPPORTED: { status: 501, title: 'The engine of this node does not do that' },
   OVERLOADED: { status: 503, title: 'The node has too much to do', retryAfterSeconds: 1 },
   NOT_READY: { status: 503, title: 'The node is not a member yet', retryAfterSeconds: 1 },
   OWNER_UNAVAILABLE: { status: 503, title: 'The owner is not reachable', retryAfterSeconds: 1 },
   OUTCOME_UNKNOWN: { status: 504, title: 'The owner may or may not have done it' },
+  DISK_FULL: { status: 507, title: 'The disk of the owner is full' },
   MEMORY_FULL: { status: 507, title: 'The memory of the owner is full' },
 } as const satisfies Record<string, FailureKind>;
 

@@ -311,3 +311,15 @@ export const VALKEY_SORTED_KEYS_MAX = 200_000;
 
 /** How long a listing waits for a slot to be served again. */
 export const VALKEY_LIST_PATIENCE_MS = 5000;
+
+/** What LevelDB keeps in memory before it writes a table: fewer, larger ones cost less. */
+export const LEVELDB_WRITE_BUFFER_BYTES = 16 * MIB;
+
+/** Bytes of changes that wait to be written to disk; past it answers wait, too. */
+export const JOURNAL_UNWRITTEN_BYTES_MAX = 64 * MIB;
+
+/** Pause before a disk that has failed is tried again. */
+export const DISK_RETRY_MS = 1000;
+
+/** With less room than this a disk that fails counts as full. */
+export const DISK_ROOM_BYTES_MIN = 16 * MIB;

@@ -1,0 +1,51 @@
+/** Recovery: reads the records of a data directory back. */
+
+import { damaged, type DataDirectory, type Records } from './directory.ts';
+import { readEntry, type PlacedRecord } from './format.ts';
+
+/** Entries that are read at a time, and bytes of LevelDB's read-ahead. */
+const PIECE_ENTRIES = 1000;
+const READ_AHEAD_BYTES = 1024 * 1024;
+
+/**
+ * All records of a directory as they were when this began, in pieces. Those that have expired are
+ * among them.
+ *
+ * @throws Error that says in a line what is damaged.
+ */
+export async function* readRecords({
+  path,
+  records,
+}: DataDirectory): AsyncGenerator<PlacedRecord[]> {
+  for await (const entries of readEntries(records, path)) {
+    yield entries.map(([name, entry]) => {
+      const found = readEntry(name, entry);
+      if (found === undefined) {
+        throw damaged(
+          path,
+          `the record ${JSON.stringify(name.toString('latin1', 2))} is not as it was written`,
+        );
+      }
+      return found;
+    });
+  }
+}
+
+/** The entries as they are, in the order of their names, from one moment in time. */
+export async function* readEntries(
+  records: Records,
+  path: string,
+): AsyncGenerator<[name: Buffer, entry: Buffer][]> {
+  const iterator = records.iterator({ highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false });
+  try {
+    for (;;) {
+      const entries = await iterator.nextv(PIECE_ENTRIES);
+      if (entries.length === 0) return;
+      yield entries;
+    }
+  } catch (error) {
+    throw damaged(path, error instanceof Error ? error.message : String(error), error);
+  } finally {
+    await iterator.close();
+  }
+}
