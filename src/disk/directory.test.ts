@@ -15,7 +15,7 @@ import { afterEach, expect, test } from 'vitest';
 import { numbersOf } from '../../test/support/random.ts';
 import type { Key } from '../base/key.ts';
 import { NO_META } from '../record/reply.ts';
-import { DataDirectory } from './directory.ts';
+import { DataDirectory, type NewIdentity } from './directory.ts';
 import { entryName, entryOf, type PlacedRecord } from './format.ts';
 import { readRecords } from './recovery.ts';
 
@@ -47,7 +47,7 @@ function recordOf(at: number): PlacedRecord {
 /** A directory with records of which some are in a table and some in the log. */
 async function filled(): Promise<string> {
   const path = newPath();
-  const directory = await DataDirectory.open(path, PARTITIONS, 'node');
+  const directory = await DataDirectory.open(path, newIdentity('node'));
   for (let at = 0; at < RECORDS; at++) {
     const { partition, record } = recordOf(at);
     const name = entryName(partition, record.key);
@@ -59,7 +59,7 @@ async function filled(): Promise<string> {
 }
 
 async function read(path: string): Promise<PlacedRecord[]> {
-  const directory = await DataDirectory.open(path, PARTITIONS, 'another');
+  const directory = await DataDirectory.open(path, newIdentity('another'));
   try {
     const found: PlacedRecord[] = [];
     for await (const records of readRecords(directory)) found.push(...records);
@@ -71,15 +71,16 @@ async function read(path: string): Promise<PlacedRecord[]> {
 
 test('a directory keeps the id of its node, and what its cluster wants to be remembered', async () => {
   const path = newPath();
-  const first = await DataDirectory.open(path, PARTITIONS, 'first');
+  const first = await DataDirectory.open(path, newIdentity('first'));
   expect(first.identity).toMatchObject({ format: 1, id: 'first', topology: null });
   await first.keepTopology({ epoch: 3 });
   await first.close();
-  const second = await DataDirectory.open(path, PARTITIONS, 'second');
+  const second = await DataDirectory.open(path, newIdentity('second'));
   expect(second.identity).toEqual({
     format: 1,
     partitions: PARTITIONS,
     id: 'first',
+    hashKey: [1, 2],
     topology: { epoch: 3 },
   });
   await second.close();
@@ -122,15 +123,15 @@ test.each(refusals)('a directory with %s is refused, and not changed', async (_,
 
 test('a directory that another process uses is refused', async () => {
   const path = newPath();
-  const first = await DataDirectory.open(path, PARTITIONS, 'first');
-  await expect(DataDirectory.open(path, PARTITIONS, 'second')).rejects.toThrow(/another process/);
+  const first = await DataDirectory.open(path, newIdentity('first'));
+  await expect(DataDirectory.open(path, newIdentity('second'))).rejects.toThrow(/another process/);
   await first.close();
 });
 
 test('a directory with files of somebody else is refused', async () => {
   const path = newPath();
   mkdirSync(join(path, 'lost+found'));
-  const directory = await DataDirectory.open(path, PARTITIONS, 'node');
+  const directory = await DataDirectory.open(path, newIdentity('node'));
   await directory.close();
   const other = newPath();
   write(other, 'thesis.txt', 'chapter 1');
@@ -189,4 +190,8 @@ function fileOf(path: string, end: string): string {
 
 function listing(path: string): string[] {
   return readdirSync(path, { recursive: true }).map(String).toSorted();
+}
+
+function newIdentity(id: string): NewIdentity {
+  return { partitions: PARTITIONS, id, hashKey: [1, 2] };
 }

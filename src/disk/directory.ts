@@ -6,7 +6,7 @@ import type { ClassicLevel } from 'classic-level';
 
 import { LEVELDB_WRITE_BUFFER_BYTES } from '../base/limits.ts';
 import { FORMAT } from './format.ts';
-import { findDamagedLog } from './log-check.ts';
+import { checkLevel } from './level-check.ts';
 
 /** What a data directory says of itself, in `node.json`. */
 export interface Identity {
@@ -14,11 +14,16 @@ export interface Identity {
   readonly partitions: number;
   /** The id of the node. */
   readonly id: string;
+  /** The key of the hash that keys are listed by: a list goes on after a restart. */
+  readonly hashKey: readonly [number, number];
   /** What the cluster wants to be remembered; null if nothing. */
   readonly topology: unknown;
   /** Set until the directory has been made: there are no records yet. */
   readonly isNew?: true;
 }
+
+/** What a directory that is made anew is to say. */
+export type NewIdentity = Pick<Identity, 'partitions' | 'id' | 'hashKey'>;
 
 export type Records = ClassicLevel<Buffer, Buffer>;
 
@@ -34,6 +39,8 @@ const OPTIONS = {
   valueEncoding: 'buffer',
   createIfMissing: false,
   writeBufferSize: LEVELDB_WRITE_BUFFER_BYTES,
+  // `checkLevel` reads what is not compressed.
+  compression: false,
 } as const;
 
 export class DataDirectory {
@@ -48,16 +55,18 @@ export class DataDirectory {
   }
 
   /**
-   * Opens a directory, or makes an empty one the directory of a node with `newId`.
+   * Opens a directory, or makes an empty one that of a new node.
    *
    * @throws Error that says in a line what is wrong with it and what to do.
    */
-  static async open(path: string, partitions: number, newId: string): Promise<DataDirectory> {
-    const identity = (await readIdentity(path)) ?? {
-      ...{ format: FORMAT, partitions, id: newId, topology: null },
+  static async open(path: string, made: NewIdentity): Promise<DataDirectory> {
+    const identity: Identity = (await readIdentity(path)) ?? {
+      format: FORMAT,
+      ...made,
+      topology: null,
       isNew: true,
     };
-    checkIdentity(path, identity, partitions);
+    checkIdentity(path, identity, made.partitions);
     if (identity.isNew) await writeIdentity(path, identity);
     const directory = new DataDirectory(path, await openRecords(path, identity), identity);
     if (identity.isNew) await directory.#change({ isNew: undefined });
@@ -113,11 +122,17 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
 }
 
 function parseIdentity(text: string): Identity {
-  const { format, partitions, id, ...rest } = JSON.parse(text) as Partial<Identity>;
-  if (typeof format !== 'number' || typeof partitions !== 'number' || typeof id !== 'string') {
-    throw new TypeError('a member is missing');
+  const { format, partitions, id, hashKey, ...rest } = JSON.parse(text) as Partial<Identity>;
+  // A newer format may have other members: it is refused by its number.
+  if (typeof format !== 'number') throw new TypeError('it has no format');
+  if (typeof partitions !== 'number' || typeof id !== 'string' || !isHashKey(hashKey)) {
+    if (format <= FORMAT) throw new TypeError('a member is missing');
   }
-  return { topology: null, ...rest, format, partitions, id };
+  return { topology: null, ...rest, format, partitions, id, hashKey } as Identity;
+}
+
+function isHashKey(found: unknown): boolean {
+  return Array.isArray(found) && found.length === 2 && found.every(Number.isInteger);
 }
 
 function checkIdentity(path: string, { format, partitions }: Identity, wanted: number): void {
@@ -142,7 +157,7 @@ async function writeIdentity(path: string, identity: Identity): Promise<void> {
 }
 
 /** Writes a file under another name, makes sure that it is on disk, and gives it its name. */
-export async function replaceFile(
+async function replaceFile(
   directory: string,
   name: string,
   write: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
@@ -156,7 +171,11 @@ export async function replaceFile(
   }
   await rename(join(directory, newNameOf(name)), join(directory, name));
   const names = await open(directory);
-  await names.sync().finally(() => names.close());
+  try {
+    await names.sync();
+  } finally {
+    await names.close();
+  }
 }
 
 function newNameOf(name: string): string {
@@ -165,8 +184,7 @@ function newNameOf(name: string): string {
 
 async function openRecords(path: string, { isNew }: Identity): Promise<Records> {
   const location = join(path, RECORDS);
-  const log = isNew ? undefined : await findDamagedLog(location).catch(() => undefined);
-  if (log !== undefined) throw damaged(path, `${log} is not as it was written`);
+  if (!isNew) await checkLevel(location).catch((error: Error) => fail(path, error));
   // Loaded here, so that a node without a directory does without it.
   const { ClassicLevel: Level } = await import('classic-level');
   const records: Records = new Level(location, { ...OPTIONS, createIfMissing: isNew === true });
@@ -180,6 +198,10 @@ async function openRecords(path: string, { isNew }: Identity): Promise<Records> 
     throw damaged(path, String(cause?.message ?? error), error);
   }
   return records;
+}
+
+function fail(path: string, error: Error): never {
+  throw damaged(path, error.message, error);
 }
 
 /** The error that says a directory must not be used. */

@@ -14,9 +14,9 @@ import {
 } from '../../test/support/store.ts';
 import { systemTimers } from '../base/timers.ts';
 import { partitionOf as partitionOfKey } from '../base/partition.ts';
-import { keep, type KeptReply } from '../record/reply.ts';
+import { keep } from '../record/reply.ts';
 import type { Store } from '../store/store.ts';
-import { DataDirectory } from './directory.ts';
+import { DataDirectory, type NewIdentity } from './directory.ts';
 import { Journal, type FsyncMode, type JournalOptions } from './journal.ts';
 import { readRecords } from './recovery.ts';
 
@@ -43,7 +43,7 @@ async function durable(
   options: Partial<JournalOptions> = {},
   hand = new Hand(),
 ): Promise<{ store: Store; journal: Journal }> {
-  const directory = await DataDirectory.open(path, PARTITIONS, 'node');
+  const directory = await DataDirectory.open(path, newIdentity('node'));
   const store = makeStore(hand, { partitions: PARTITIONS });
   const journal = new Journal({
     directory,
@@ -66,7 +66,7 @@ async function durable(
 }
 
 async function loaded(store: Store, name: string): Promise<unknown> {
-  const reply = keep((await store.serve(loading(name))) as KeptReply);
+  const reply = keep(await store.serve(loading(name)));
   if (reply.status !== 'ok' || reply.value === undefined) return undefined;
   return { ...reply.meta, accessedAt: 0, text: reply.value.bytes.toString('utf8') };
 }
@@ -119,7 +119,7 @@ test('with always an answer comes when the change is on disk, one sync for all o
   const { store } = await durable(path, 'always');
   const replies = Array.from({ length: 64 }, (_, at) => store.serve(storing(`key:${at}`, '1')));
   expect(replies.every((reply) => reply instanceof Promise)).toBe(true);
-  await Promise.all(replies);
+  for (const reply of replies) await reply;
   // What LevelDB has synced is in its log; a copy of that is a machine that fails now.
   const copy = newPath();
   cpSync(path, copy, { recursive: true });
@@ -148,4 +148,8 @@ test('a partition that has left is gone from disk, and what came after it is the
 
 function partitionOf(name: string): number {
   return partitionOfKey(name as never, PARTITIONS);
+}
+
+function newIdentity(id: string): NewIdentity {
+  return { partitions: PARTITIONS, id, hashKey: [1, 2] };
 }

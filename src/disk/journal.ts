@@ -8,7 +8,7 @@ import type { Cancel, Timers } from '../base/timers.ts';
 import type { Change, Sink } from '../record/change.ts';
 import type { DataDirectory } from './directory.ts';
 import { entryName, entryOf, namesOf } from './format.ts';
-import { logFiles } from './log-check.ts';
+import { logFiles } from './level-log.ts';
 
 /**
  * When what was written is made safe from a failure of the machine: before it is answered, at intervals,
@@ -57,7 +57,7 @@ export class Journal implements Sink {
   #isClosed = false;
   #cancel: Cancel = () => {};
   /** What runs in the background. */
-  #work: Promise<void> = Promise.resolve();
+  #work: Promise<unknown> = Promise.resolve();
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -111,7 +111,7 @@ export class Journal implements Sink {
 
   /** Notes what runs in the background, so that it can be waited for. */
   #run(work: Promise<void>): void {
-    this.#work = Promise.all([this.#work, work]).then(() => {});
+    this.#work = Promise.all([this.#work, work]);
   }
 
   async #writeAll(): Promise<void> {
@@ -208,11 +208,17 @@ export class Journal implements Sink {
   async #failureOf(error: unknown): Promise<Failure> {
     const { path } = this.#options.directory;
     const reason = error instanceof Error ? error.message : String(error);
-    const room = await statfs(path).catch(() => undefined);
-    if (room !== undefined && room.bavail * room.bsize < DISK_ROOM_BYTES_MIN) {
-      return failure('DISK_FULL', `the disk of ${path} is full`);
-    }
+    if (await isFull(path)) return failure('DISK_FULL', `the disk of ${path} is full`);
     return failure('DISK_FAILED', `${path} cannot be written: ${reason}`);
+  }
+}
+
+async function isFull(path: string): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize < DISK_ROOM_BYTES_MIN;
+  } catch {
+    return false;
   }
 }
 
@@ -257,5 +263,9 @@ async function syncFile(name: string): Promise<void> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  await file?.datasync().finally(() => file.close());
+  try {
+    await file?.datasync();
+  } finally {
+    await file?.close();
+  }
 }

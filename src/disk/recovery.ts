@@ -32,7 +32,7 @@ export async function* readRecords({
 }
 
 /** The entries as they are, in the order of their names, from one moment in time. */
-export async function* readEntries(
+async function* readEntries(
   records: Records,
   path: string,
 ): AsyncGenerator<[name: Buffer, entry: Buffer][]> {

@@ -1,5 +1,6 @@
 /** The settings of a node and the flags they come from. */
 
+import { parseDuration } from '../base/duration.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import {
   MAX_MEMORY_BYTES_MAX,
@@ -7,6 +8,7 @@ import {
   VALKEY_PREFIX_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from '../base/limits.ts';
+import { FSYNC_MODES } from '../disk/journal.ts';
 import { formatAddress, isUnspecified, parseAddress, type Address } from '../net/address.ts';
 import { EVICTIONS } from '../store/eviction.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
@@ -119,6 +121,27 @@ export const FLAGS = {
       used records, or those that expire soonest.`,
     fallback: 'none',
     parse: (text: string) => oneOf(EVICTIONS, text),
+  },
+  'data-dir': {
+    placeholder: 'DIR',
+    help: `Where the records are kept on disk, so that they survive a restart; an empty directory, or
+      that of a node that was stopped. Without it they are in memory only.`,
+    fallback: undefined,
+    parse: (text: string) => text,
+  },
+  fsync: {
+    placeholder: FSYNC_MODES.join('|'),
+    help: `When changes are made safe from a failure of the machine: before they are answered, every
+      -fsync-interval, or when the system does it. A failure of the process loses none that was
+      answered with always, and at most the last instant otherwise.`,
+    fallback: 'interval',
+    parse: (text: string) => oneOf(FSYNC_MODES, text),
+  },
+  'fsync-interval': {
+    placeholder: 'DURATION',
+    help: 'The time between two syncs of the disk with -fsync interval, such as 1s or 250ms.',
+    fallback: '1s',
+    parse: (text: string) => milliseconds(text, 10, 3_600_000),
   },
   'log-format': {
     placeholder: LOG_FORMATS.join('|'),
@@ -269,6 +292,9 @@ const MEMORY_FLAGS = [
   'num-partitions',
   'max-memory',
   'eviction',
+  'data-dir',
+  'fsync',
+  'fsync-interval',
 ] as const satisfies readonly (keyof Config)[];
 
 /**
@@ -290,6 +316,13 @@ export function checkEngine(config: Config): void {
   if (isValkey && config['valkey-addr'] === undefined) {
     throw new UsageError('-engine valkey needs -valkey-addr');
   }
+}
+
+/** Milliseconds from a duration. */
+function milliseconds(text: string, min: number, max: number): number {
+  const found = Number(parseDuration(text) ?? -1n) / 1e6;
+  if (found < min || found > max) throw new Error(`it takes a duration of ${min}ms to ${max}ms`);
+  return found;
 }
 
 function wholeNumber(text: string, min: number, max: number): number {

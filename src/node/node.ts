@@ -21,6 +21,7 @@ import { SocketTransport } from '../peer/socket-transport.ts';
 import type { Engine } from '../record/engine.ts';
 import { Store, type StoreStats } from '../store/store.ts';
 import { checkEngine, type Config } from './config.ts';
+import { Disk } from './disk.ts';
 import { UsageError } from './flags.ts';
 import type { Log } from './log.ts';
 import { Maintenance } from './maintenance.ts';
@@ -40,7 +41,11 @@ export interface Backend {
   readonly host: string;
   /** Reads again what members prove themselves with, given the certificates that are in use now. */
   reload(tls: TlsMaterial | undefined): void;
+  /** Gets ready for the engine to start, while requests are answered that it is not ready yet. */
+  prepare?(): Promise<void>;
   close(): void;
+  /** Saves what must outlive the process; after {@link close}. */
+  save?(): Promise<void>;
 }
 
 /** What a node consists of. */
@@ -91,12 +96,13 @@ export class Node {
       return new Node(client, parts, config, log);
     } catch (error) {
       destroy(parts);
+      await backend.save?.();
       throw error;
     }
   }
 
   /**
-   * Becomes a member of its cluster; it serves requests when this resolves.
+   * Reads back what it had, and becomes a member of its cluster; it serves requests when this resolves.
    *
    * @throws Error that says in a line why it cannot, such as a cluster that it must not join.
    */
@@ -105,9 +111,11 @@ export class Node {
     const client = this.clientAddr;
     const reachable = isUnspecified(client) ? { ...client, host: backend.host } : client;
     try {
+      await backend.prepare?.();
       await backend.engine.start(formatAddress(reachable));
     } catch (error) {
       this.destroy();
+      await backend.save?.();
       throw error;
     }
     this.#log.info({ ...backend.facts, client: formatAddress(client) }, 'serving');
@@ -147,6 +155,7 @@ export class Node {
     this.#parts.closing.abort();
     await this.#parts.http.close();
     this.destroy();
+    await this.#parts.backend.save?.();
   }
 
   /** Stops now. */
@@ -213,10 +222,14 @@ async function open(setting: Setting): Promise<Backend> {
 const random = (): number => randomInt(2 ** 32) / 2 ** 32;
 
 async function openMemory({ config, log, checks, tls, scheduler }: Setting): Promise<Backend> {
+  const disk = await Disk.open(config, log);
   const transport = new SocketTransport(readCredentials(config, tls), systemTimers);
-  const server = await listen(transport, 'server-addr', config);
+  const server = await listen(transport, 'server-addr', config).catch(async (error: unknown) => {
+    await disk?.close();
+    throw error;
+  });
   const advertised = config['advertise-addr'] ?? server;
-  const self = { id: randomUUID(), addr: formatAddress(advertised) };
+  const self = { id: disk?.identity.id ?? randomUUID(), addr: formatAddress(advertised) };
   const store = new Store({
     node: self,
     clock: systemClock,
@@ -225,6 +238,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     maxMemoryBytes: config['max-memory'],
     eviction: config.eviction,
     valueBytesMax: config['max-value-size'],
+    hashKey: disk?.identity.hashKey,
     random,
   });
   const cluster = new Cluster({
@@ -247,6 +261,8 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(readCredentials(config, material)),
+    prepare: async () => disk?.recover(store),
+    save: async () => disk?.close(),
     close() {
       cluster.close();
       transport.close();

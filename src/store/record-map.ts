@@ -24,6 +24,8 @@ export interface RecordMapOptions {
   readonly now: number;
   /** Gives numbers from 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** The key of the hash of keys, two numbers of 32 bits; drawn at random if it is not given. */
+  readonly hashKey?: readonly [number, number] | undefined;
   readonly memory: MemorySource;
   /** Is told of everything that is written or removed. */
   readonly changes: Changes;
@@ -47,12 +49,21 @@ export class RecordMap {
   /** Words that were freed and not paid for. */
   #freedWords = 0;
 
-  constructor({ partitions, now, random, memory, changes, segmentsMax }: RecordMapOptions) {
+  constructor({
+    partitions,
+    now,
+    random,
+    memory,
+    changes,
+    segmentsMax,
+    hashKey,
+  }: RecordMapOptions) {
     this.#changes = changes;
     this.#partitionWords = new Float64Array(partitions);
     this.#arena = new Arena(memory, segmentsMax);
     this.records = new Records(this.#arena);
-    this.#hash = new KeyHash(random() * 2 ** 32, random() * 2 ** 32);
+    const [k0, k1] = hashKey ?? [random() * 2 ** 32, random() * 2 ** 32];
+    this.#hash = new KeyHash(k0, k1);
     this.table = new KeyTable(partitions, this.records, memory);
     this.wheel = new ExpiryWheel(this.records, now);
     this.#compactor = new Compactor(this.#arena, this.records, (from, to) => this.#moved(from, to));

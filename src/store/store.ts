@@ -54,6 +54,8 @@ export interface StoreOptions extends LimitOptions {
   readonly valueBytesMax?: number;
   /** Shares out the time of what takes long; without it that is done at once. */
   readonly scheduler?: Scheduler;
+  /** The key of the hash of keys, two numbers of 32 bits; drawn at random if it is not given. */
+  readonly hashKey?: readonly [number, number] | undefined;
   /** The system's, unless another is given. */
   readonly memory?: MemorySource;
   /** Fewer segments of memory than addresses reach. */

@@ -1,0 +1,103 @@
+/** The disk of a node: reads the records of its data directory back, and has changes written there. */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+
+import { systemClock } from '../base/clock.ts';
+import { systemTimers } from '../base/timers.ts';
+import { DataDirectory, type Identity } from '../disk/directory.ts';
+import { entryName } from '../disk/format.ts';
+import { Journal } from '../disk/journal.ts';
+import { readRecords } from '../disk/recovery.ts';
+import type { RecordState } from '../record/change.ts';
+import { isLive } from '../record/expiry.ts';
+import type { Store } from '../store/store.ts';
+import type { Config } from './config.ts';
+import type { Log } from './log.ts';
+
+/** Time between two lines of the log that say how far reading back is. */
+const PROGRESS_MS = 5000;
+
+export class Disk {
+  readonly #directory: DataDirectory;
+  readonly #journal: Journal;
+  readonly #log: Log;
+
+  private constructor(directory: DataDirectory, journal: Journal, log: Log) {
+    this.#directory = directory;
+    this.#journal = journal;
+    this.#log = log;
+  }
+
+  /**
+   * Opens the directory of `-data-dir`; undefined without that flag.
+   *
+   * @throws Error that says in a line why the node must not start with it.
+   */
+  static async open(config: Config, log: Log): Promise<Disk | undefined> {
+    const path = config['data-dir'];
+    if (path === undefined) return undefined;
+    const directory = await DataDirectory.open(path, {
+      partitions: config['num-partitions'],
+      id: randomUUID(),
+      hashKey: [randomBytes(4).readUInt32LE(), randomBytes(4).readUInt32LE()],
+    });
+    const journal = new Journal({
+      directory,
+      fsync: config.fsync,
+      fsyncIntervalMs: config['fsync-interval'],
+      timers: systemTimers,
+      onState: (refusal) => {
+        if (refusal === undefined) log.info({ path }, 'the disk works again');
+        else log.error({ path, reason: refusal.detail }, 'nothing can be changed: the disk fails');
+      },
+    });
+    return new Disk(directory, journal, log);
+  }
+
+  get identity(): Identity {
+    return this.#directory.identity;
+  }
+
+  /**
+   * Reads all records back into a store, and has its changes written from then on.
+   *
+   * @throws Error that says in a line what is damaged, or that there is no memory for them.
+   */
+  async recover(store: Store): Promise<void> {
+    const { path } = this.#directory;
+    const start = performance.now();
+    let [records, expired, told] = [0, 0, start];
+    // From here on, because what has no room while it is read may be evicted.
+    store.attach(this.#journal);
+    for await (const piece of readRecords(this.#directory)) {
+      const gone: Buffer[] = [];
+      const now = systemClock();
+      for (const { partition, record } of piece) {
+        if (isLive(record.deadline, now)) await this.#take(store, partition, record, now);
+        else gone.push(entryName(partition, record.key));
+      }
+      records += piece.length - gone.length;
+      expired += gone.length;
+      await this.#directory.records.batch(gone.map((key) => ({ type: 'del', key })));
+      if (performance.now() - told < PROGRESS_MS) continue;
+      told = performance.now();
+      this.#log.info({ path, records }, 'reading records back');
+    }
+    this.#journal.begin();
+    const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
+    this.#log.info({ path, records, expired, seconds }, 'records are read back');
+  }
+
+  /** Writes what is left, and closes the directory. */
+  close(): Promise<void> {
+    return this.#journal.close();
+  }
+
+  async #take(store: Store, partition: number, record: RecordState, now: number): Promise<void> {
+    const { deadline, ...rest } = record;
+    const taken = store.transfer.arrive({ ...rest, leftUs: deadline - now }, partition);
+    const failed = taken instanceof Promise ? await taken : taken;
+    if (failed === undefined) return;
+    throw new Error(`${this.#directory.path} has more records than -max-memory has room for`);
+  }
+}
