@@ -3,9 +3,11 @@ import { expect, test } from 'vitest';
 
 import { ask, dataOf, get, put } from './support/client.ts';
 import { describeContract } from './contract.ts';
+import { describeEdits } from './edits.ts';
 import { NodeProcess } from './support/node-process.ts';
 
 describeContract('a single node', () => NodeProcess.start());
+describeEdits('a single node', () => NodeProcess.start());
 
 test('defect 6: requests leave no line on stdout or stderr', async () => {
   await using node = await NodeProcess.start();

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { ask, pathOf, put } from '../../test/support/client.ts';
-import { describeContract } from '../../test/contract.ts';
+import { describeContract, type SetUp } from '../../test/contract.ts';
+import { describeEdits } from '../../test/edits.ts';
 import { apiOver } from '../../test/support/api.ts';
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';
@@ -9,7 +10,7 @@ import { failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import type { KeyGroup } from '../record/engine.ts';
 
-describeContract('the API without a socket', async () => {
+async function startApi(): Promise<SetUp> {
   const engine = new StoreEngine();
   return {
     url: sendTo(apiOver(engine)),
@@ -17,7 +18,10 @@ describeContract('the API without a socket', async () => {
       engine.store.check();
     },
   };
-});
+}
+
+describeContract('the API without a socket', startApi);
+describeEdits('the API without a socket', startApi);
 
 /** An engine whose list is what the test says. */
 class ListEngine extends StoreEngine {

@@ -3,6 +3,7 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { nameBytes } from '../base/json/name.ts';
 import type { Range } from '../base/json/range.ts';
+import { NUMBER_CHARS_MAX } from '../base/limits.ts';
 import { isNumber } from '../record/decimal.ts';
 import type { IncrementRequest } from '../record/request.ts';
 import { decode, pointerOf, ttlOf, type DocumentForm } from './document.ts';
@@ -49,7 +50,8 @@ function numbersOf(
   for (const name of ['by', 'initial', 'min', 'max'] as const) {
     const range = ranges[name];
     if (range === undefined) continue;
-    const text = body.toString('latin1', range.start, range.end);
+    const isLong = range.end - range.start > NUMBER_CHARS_MAX;
+    const text = isLong ? '' : body.toString('latin1', range.start, range.end);
     if (!isNumber(text)) return failure('INVALID_NUMBER', `${name} is a number, not too long`);
     numbers[name] = text;
   }

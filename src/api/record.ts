@@ -60,15 +60,18 @@ export const patchRecord = serving((visit, key) => {
   const condition = conditionOf(exchange);
   if (condition !== undefined && isFailure(condition)) return condition;
   const type = mediaTypeOf(exchange.header('content-type')) as keyof typeof PATCH_FORMATS;
-  return inPatch((patch) => {
+  return inPatch(visit.options.valueBytesMax, (patch) => {
     return { action: 'patch', key, format: PATCH_FORMATS[type], patch, ttlNs, condition };
   });
 });
 
 /** Reads a patch, which is any JSON text as a whole. */
-function inPatch(make: (patch: ByteRange) => Request): BodyReader {
+function inPatch(bytesMax: number, make: (patch: ByteRange) => Request): BodyReader {
   return (body, scheduler, isGone) => {
     if (body.length === 0) return failure('MALFORMED_BODY', 'the body is empty');
+    if (body.length > bytesMax) {
+      return failure('BODY_TOO_LARGE', `a patch has at most ${bytesMax} bytes`);
+    }
     const served = (checked: Checked | Failure): Request | Failure =>
       isFailure(checked) ? checked : make({ bytes: body, ...checked.root });
     return body.length <= SMALL_TEXT_BYTES_MAX
