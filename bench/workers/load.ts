@@ -19,6 +19,12 @@ export interface LoadParameters {
   readonly token?: string;
   /** How many operations go out together, and are one request; 1 unless it is given. */
   readonly together?: number;
+  /** Requests that a connection sends before it waits for their answers; 1 unless it is given. */
+  readonly pipelined?: number;
+  /** The size of values in JSON; 50 unless it is given. */
+  readonly valueBytes?: number;
+  /** How many keys the load goes through; 10,000 unless it is given. */
+  readonly keys?: number;
   readonly connections: number;
   /** The load ends after this many requests, */
   readonly requestsMax: number;
@@ -32,11 +38,11 @@ export interface LoadResult {
   readonly latencyMs: Quantiles;
 }
 
-/** Keys of 20 bytes, values of 50. */
+/** Keys have 20 bytes. */
 const KEYS = 10_000;
-const VALUE = `"${'v'.repeat(48)}"`;
+const VALUE_BYTES = 50;
 
-/** Has no factor in common with the number of keys: the requests go through all of them. */
+/** A prime: the requests go through all of the keys. */
 const STRIDE = 7919;
 
 const RECEIVE_BYTES = 64 * 1024;
@@ -64,25 +70,32 @@ class Load {
   #connect(): void {
     this.#open++;
     let askedAt = 0;
+    let outstanding = 0;
     let pending: Buffer | undefined;
     const ask = (): void => {
       askedAt = performance.now();
-      const request = this.#nextRequest(askedAt);
-      if (request === undefined) socket.end();
-      else socket.write(request);
+      const requests = this.#nextRequests(askedAt);
+      outstanding = requests.length;
+      if (outstanding === 0) socket.end();
+      else socket.write(outstanding === 1 ? requests[0]! : Buffer.concat(requests));
     };
     const receive = (length: number, buffer: Uint8Array): boolean => {
       const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, length);
-      const received = pending === undefined ? bytes : Buffer.concat([pending, bytes]);
-      const end = this.#protocol.replyEnd(received, this.#parameters.together ?? 1);
-      if (end === undefined) {
+      let received = pending === undefined ? bytes : Buffer.concat([pending, bytes]);
+      for (let end: number | undefined; outstanding > 0; outstanding--) {
+        end = this.#protocol.replyEnd(received, this.#parameters.together ?? 1);
+        if (end === undefined) break;
+        if (!this.#protocol.isSuccess(received)) this.#failures++;
+        this.#latenciesMs[this.#answered++] = performance.now() - askedAt;
+        received = received.subarray(end);
+      }
+      if (outstanding > 0) {
         // Node reuses its buffer, so what is kept is copied.
         pending = Buffer.from(received);
         return true;
       }
       pending = undefined;
-      if (!this.#protocol.isSuccess(received) || end !== received.length) this.#failures++;
-      this.#latenciesMs[this.#answered++] = performance.now() - askedAt;
+      if (received.length > 0) this.#failures++;
       ask();
       return true;
     };
@@ -97,10 +110,15 @@ class Load {
     });
   }
 
-  #nextRequest(now: number): Buffer | undefined {
-    const { requestsMax, durationMaxMs } = this.#parameters;
-    if (this.#asked === requestsMax || now - this.#startedAt > durationMaxMs) return undefined;
-    return this.#requests[(this.#asked++ * STRIDE) % KEYS];
+  /** What a connection sends next; nothing when the load ends. */
+  #nextRequests(now: number): Buffer[] {
+    const { requestsMax, durationMaxMs, pipelined = 1 } = this.#parameters;
+    const requests: Buffer[] = [];
+    if (now - this.#startedAt > durationMaxMs) return requests;
+    while (requests.length < pipelined && this.#asked < requestsMax) {
+      requests.push(this.#requests[(this.#asked++ * STRIDE) % this.#requests.length]!);
+    }
+    return requests;
   }
 
   #finish(): void {
@@ -115,13 +133,17 @@ class Load {
 
 /** A request for each key; of many operations together, those of the keys that are asked for next. */
 function buildRequests(parameters: LoadParameters, protocol: Protocol): Buffer[] {
-  const { operation, together = 1, token } = parameters;
+  const { operation, together = 1, token, valueBytes = VALUE_BYTES } = parameters;
   const keys = chooseKeys(parameters);
+  const value = `"${'v'.repeat(valueBytes - 2)}"`;
   if (together === 1)
-    return keys.map((key) => Buffer.from(bearing(token, protocol.request(operation, key, VALUE))));
+    return keys.map((key) => Buffer.from(bearing(token, protocol.request(operation, key, value))));
   return keys.map((_, at) => {
-    const chosen = Array.from({ length: together }, (__, n) => keys[(at + n * STRIDE) % KEYS]!);
-    return Buffer.from(protocol.batch!(operation, chosen, VALUE));
+    const chosen = Array.from(
+      { length: together },
+      (__, n) => keys[(at + n * STRIDE) % keys.length]!,
+    );
+    return Buffer.from(protocol.batch!(operation, chosen, value));
   });
 }
 
@@ -131,9 +153,9 @@ function bearing(token: string | undefined, request: string): string {
   return request.replace('\r\n', `\r\nAuthorization: Bearer ${token}\r\n`);
 }
 
-function chooseKeys({ ownedBy }: LoadParameters): string[] {
-  if (ownedBy !== undefined) return ownedKeys(ownedBy.members, ownedBy.owner, KEYS);
-  return Array.from({ length: KEYS }, (_, n) => `key:${String(n).padStart(16, '0')}`);
+function chooseKeys({ ownedBy, keys = KEYS }: LoadParameters): string[] {
+  if (ownedBy !== undefined) return ownedKeys(ownedBy.members, ownedBy.owner, keys);
+  return Array.from({ length: keys }, (_, n) => `key:${String(n).padStart(16, '0')}`);
 }
 
 // It ends when its last connection has.
