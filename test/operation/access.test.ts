@@ -195,3 +195,19 @@ test('a node that strangers may reach says so at the start, and one on loopback 
   await eventually(() => expect(local.log().at(-1)?.msg).toBe('serving'));
   expect(local.log().filter(({ level }) => level === 'warn')).toEqual([]);
 });
+
+test('in a batch each operation takes its own right', async () => {
+  const own = join(directory, 'batch');
+  const headers = await bearing(own, '-name', 'reader', '-rights', 'read', '-prefix', 'mine');
+  await using node = await NodeProcess.start(['-auth-file', own]);
+  const body = '[{"load":"mine"},{"load":"yours"},{"store":"mine","data":1},{"delete":"mine"}]';
+  const answer = await ask(node.url, 'POST', '/v1/batch', { headers, body });
+  expect(answer.json).toMatchObject({
+    results: [
+      { status: 404, code: 'KEY_NOT_FOUND' },
+      { status: 403, code: 'FORBIDDEN' },
+      { status: 403, code: 'FORBIDDEN' },
+      { status: 403, code: 'FORBIDDEN' },
+    ],
+  });
+});
