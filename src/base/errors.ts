@@ -1,5 +1,7 @@
 /** Every way a request can fail: its stable code, its HTTP status, and its title. */
 
+import { DETAIL_CHARS_MAX } from './limits.ts';
+
 /**
  * The table of failures. A `code` is part of the API and never changes its meaning; `title` is its
  * human-readable summary, the same for every occurrence (RFC 9457 §3.1.3).
@@ -75,7 +77,16 @@ export interface Failure {
 
 /** Makes the failure `code`; `detail` says what happened this time. */
 export function failure(code: FailureCode, detail: string): Failure {
-  return { status: 'failed', code, detail };
+  return { status: 'failed', code, detail: bounded(detail) };
+}
+
+/** A detail may quote what a client has sent: it is cut, and never between two halves of a character. */
+function bounded(detail: string): string {
+  if (detail.length <= DETAIL_CHARS_MAX) return detail;
+  return `${detail
+    .slice(0, DETAIL_CHARS_MAX - 1)
+    .toWellFormed()
+    .replace(/\ufffd$/, '')}…`;
 }
 
 /** The HTTP status that answers a failure. */

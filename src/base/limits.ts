@@ -163,6 +163,9 @@ export const MAX_MEMORY_BYTES_MAX = 27 * 1024 * MIB;
 /** Segments of memory that 32-bit addresses reach: 32 GiB of records that share them. */
 export const ADDRESSABLE_SEGMENTS = 8192;
 
+/** What a failure says of itself; longer texts are cut. */
+export const DETAIL_CHARS_MAX = 1024;
+
 /** Members of a cluster: each has a link to each. */
 export const MEMBERS_MAX = 256;
 

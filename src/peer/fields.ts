@@ -39,13 +39,6 @@ export class FieldReader {
     return high === 0 && low === 0 ? 0n : (BigInt(high) << 32n) | BigInt(low);
   }
 
-  /** A whole number that is not negative and that a double holds exactly. */
-  whole(): number {
-    const value = this.#bytes.readDoubleLE(this.#skip(8));
-    if (!Number.isSafeInteger(value) || value < 0) throw new ProtocolError(`number ${value}`);
-    return value;
-  }
-
   f64(): number {
     return this.#bytes.readDoubleLE(this.#skip(8));
   }

@@ -5,6 +5,7 @@ import { PEER_REQUESTS_MAX, REQUEST_BEATS_LONGEST, REQUEST_BEATS_MAX } from '../
 import type { Cancel } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
+import { unsendable } from './bounds.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { FENCE_BYTES, writeFence, type Fence } from './fence.ts';
 import { FieldReader } from './fields.ts';
@@ -105,6 +106,11 @@ export class Link {
 
   /** Has the peer serve a request. */
   serve(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
+    const field = unsendable(request);
+    if (field !== undefined) {
+      const detail = `the request cannot be sent to the owner: its ${field} are out of bounds`;
+      return Promise.resolve(failure('INTERNAL_ERROR', detail));
+    }
     const bytes = FENCE_BYTES + requestBytesMax(request);
     const channel = this.#usable(bytes);
     if ('status' in channel) return Promise.resolve(channel);

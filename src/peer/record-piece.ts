@@ -1,8 +1,9 @@
 /** What travels on a stream of records: a record, a removal, or a mark between them. */
 
 import type { Key } from '../base/key.ts';
-import { STREAM_MARK_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
+import { STREAM_MARK_BYTES_MAX } from '../base/limits.ts';
 import type { ByteRange, Meta } from '../record/reply.ts';
+import { within } from './bounds.ts';
 import type { FieldReader } from './fields.ts';
 import { ProtocolError, type FrameWriter } from './frame.ts';
 import { META_BYTES, readKey, readMeta, writeKey, writeMeta } from './wire.ts';
@@ -128,7 +129,6 @@ function readPut(from: FieldReader, cause: RecordPut['cause']): RecordPut {
   const meta = readMeta(from);
   const leftUs = from.f64();
   if (!(leftUs >= 0)) throw new ProtocolError(`a record with ${leftUs} us left`);
-  const { left } = from;
-  if (left === 0 || left > VALUE_BYTES_MAX) throw new ProtocolError(`value of ${left} bytes`);
-  return { kind: 'put', cause, partition, key, meta, value: from.range(left), leftUs };
+  const value = from.range(within('value bytes', from.left));
+  return { kind: 'put', cause, partition, key, meta, value, leftUs };
 }

@@ -2,12 +2,12 @@
 
 import { failure, isFailureCode } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import { ENTITY_TAGS_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
 import {
   NO_META,
   type ByteRange,
+  type KeptBytes,
   type KeptReply,
   type Meta,
   type NodeRef,
@@ -22,6 +22,7 @@ import {
   type Request,
   type Versions,
 } from '../record/request.ts';
+import { isTtl, within, type Bounded } from './bounds.ts';
 import type { FieldReader } from './fields.ts';
 import { ProtocolError, type FrameWriter } from './frame.ts';
 
@@ -35,9 +36,6 @@ const ANY_VERSION = 0xfe;
 
 /** Bytes beside key, value, item and condition. */
 const REQUEST_BYTES_MAX = 32;
-
-/** The longest ttl: what a signed 64-bit number holds, as in Go. */
-const TTL_NS_MAX = 2n ** 63n - 1n;
 
 /** A bound of the bytes that {@link writeRequest} writes. */
 export function requestBytesMax(request: Request): number {
@@ -95,7 +93,10 @@ function conditionBytesMax(condition: Condition | undefined): number {
   return bytes;
 }
 
-/** Writes a request; a ttl stays relative, for the owner's clock decides when a record expires. */
+/**
+ * Writes a request for which `unsendable` finds nothing; a ttl stays relative, for the owner's clock
+ * decides when a record expires.
+ */
 export function writeRequest(to: FrameWriter, request: Request): void {
   to.u8(ACTIONS[request.action].code);
   to.u16(request.key.length);
@@ -145,9 +146,9 @@ export function readRequest(from: FieldReader): Request {
   const key = readKey(from);
   switch (action) {
     case 'index':
-      return { action, key, index: from.whole() };
+      return { action, key, index: within('index', from.f64()) };
     case 'item':
-      return { action, key, item: from.utf8(from.left) };
+      return { action, key, item: from.utf8(within('item bytes', from.left)) };
     case 'load':
       return { action, key, condition: readCondition(from), pointer: readPointer(from) };
     case 'delete':
@@ -173,7 +174,7 @@ export function readRequest(from: FieldReader): Request {
       const condition = readCondition(from);
       const ttlNs = readOptionalTtl(from);
       const pointer = readPointer(from) ?? '';
-      const maxLength = from.whole() || undefined;
+      const maxLength = within('list length', from.f64()) || undefined;
       return { action, key, condition, ttlNs, pointer, maxLength, values: readJson(from) };
     }
     case 'expire':
@@ -197,10 +198,8 @@ function readIncrement(from: FieldReader, key: Key): IncrementRequest {
 }
 
 /** The JSON text that is left. */
-function readJson(from: FieldReader): ByteRange {
-  const { left } = from;
-  if (left === 0 || left > VALUE_BYTES_MAX) throw new ProtocolError(`value of ${left} bytes`);
-  return from.range(left);
+function readJson(from: FieldReader): KeptBytes {
+  return from.range(within('value bytes', from.left));
 }
 
 /** A length that says that there is no text. */
@@ -212,13 +211,13 @@ function writeText(to: FrameWriter, text: string | undefined): void {
   to.utf8(text);
 }
 
-function readText(from: FieldReader): string | undefined {
+function readText(from: FieldReader, field: Bounded): string | undefined {
   const length = from.u16();
-  return length === NO_TEXT ? undefined : from.utf8(length);
+  return length === NO_TEXT ? undefined : from.utf8(within(field, length));
 }
 
 function readPointer(from: FieldReader): Pointer | undefined {
-  const text = readText(from);
+  const text = readText(from, 'pointer bytes');
   if (text === undefined) return undefined;
   const pointer = checkPointer(text);
   if (typeof pointer === 'string') return pointer;
@@ -226,7 +225,7 @@ function readPointer(from: FieldReader): Pointer | undefined {
 }
 
 function readNumber(from: FieldReader): string | undefined {
-  const text = readText(from);
+  const text = readText(from, 'number bytes');
   if (text === undefined || isNumber(text)) return text;
   throw new ProtocolError('a number that is none');
 }
@@ -242,9 +241,7 @@ function readOptionalTtl(from: FieldReader): bigint | undefined {
 
 /** Reads a key with its length. */
 export function readKey(from: FieldReader): Key {
-  const length = from.u16();
-  if (length === 0 || length > KEY_BYTES_MAX) throw new ProtocolError(`key of ${length} bytes`);
-  return from.latin1(length) as Key;
+  return from.latin1(within('key bytes', from.u16())) as Key;
 }
 
 /** Writes a key with its length. */
@@ -255,7 +252,7 @@ export function writeKey(to: FrameWriter, key: Key): void {
 
 function readTtl(from: FieldReader): bigint {
   const ttlNs = from.u64();
-  if (ttlNs > TTL_NS_MAX) throw new ProtocolError(`time to live of ${ttlNs} ns`);
+  if (!isTtl(ttlNs)) throw new ProtocolError(`time to live of ${ttlNs} ns`);
   return ttlNs;
 }
 
@@ -284,8 +281,8 @@ function readVersions(from: FieldReader): Versions | undefined {
   const count = from.u8();
   if (count === NO_VERSIONS) return undefined;
   if (count === ANY_VERSION) return '*';
-  if (count > ENTITY_TAGS_MAX) throw new ProtocolError(`condition of ${count} versions`);
-  return Array.from({ length: count }, () => from.latin1(from.u16()));
+  const length = within('versions', count);
+  return Array.from({ length }, () => from.latin1(within('version bytes', from.u16())));
 }
 
 /** A bound of the bytes that {@link writeReply} writes. */
@@ -327,7 +324,7 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
   switch (from.u8()) {
     case STATUSES.ok: {
       const meta = readMeta(from);
-      return { status: 'ok', node, meta, value: from.range(from.left) };
+      return { status: 'ok', node, meta, value: readJson(from) };
     }
     case STATUSES.deleted:
       return { status: 'ok', node, meta: NO_META, value: undefined };
@@ -338,7 +335,7 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
     case STATUSES.failed: {
       const code = from.latin1(from.u8());
       if (!isFailureCode(code)) throw new ProtocolError('a reply with an unknown failure');
-      return failure(code, from.utf8(from.left));
+      return failure(code, from.utf8(within('detail bytes', from.left)));
     }
     default:
       throw new ProtocolError('a reply with an unknown status');
@@ -356,8 +353,13 @@ export function writeMeta(to: FrameWriter, meta: Meta): void {
 
 /** Reads what {@link writeMeta} wrote. */
 export function readMeta(from: FieldReader): Meta {
-  const index = from.whole();
+  const index = readMetaNumber(from);
   const ttlNs = readTtl(from);
-  const accessedAt = from.whole();
-  return { index, ttlNs, accessedAt, createdAt: from.whole(), updatedAt: from.whole() };
+  const accessedAt = readMetaNumber(from);
+  const createdAt = readMetaNumber(from);
+  return { index, ttlNs, accessedAt, createdAt, updatedAt: readMetaNumber(from) };
+}
+
+function readMetaNumber(from: FieldReader): number {
+  return within('meta number', from.f64());
 }
