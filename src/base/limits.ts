@@ -262,6 +262,15 @@ export const REQUEST_BEATS_LONGEST = 60;
 /** Time in which somebody on the peer port must have begun the handshake of TLS. */
 export const MUTE_TIMEOUT_MS = 1000;
 
+/** Names that are looked up at one time: the system has four threads for it and for files. */
+export const LOOKUPS_AT_ONCE = 3;
+
+/** How long a name that was found before is looked up before what was found then will do. */
+export const LOOKUP_PATIENCE_MS = 250;
+
+/** Names whose addresses are remembered: those of all members, and as many again. */
+export const NAMES_MAX = 2 * MEMBERS_MAX;
+
 /** Time in which a connection to a peer must be made. */
 export const DIAL_TIMEOUT_MS = 1000;
 

@@ -14,6 +14,7 @@ import type { Application } from '../http/exchange.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
+import { Resolver, systemLookup } from '../net/resolver.ts';
 import { loadSecret } from '../net/secret.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
 import type { Credentials } from '../peer/credentials.ts';
@@ -119,6 +120,15 @@ export class Node {
       throw error;
     }
     this.#log.info({ ...backend.facts, client: formatAddress(client) }, 'serving');
+    this.#warnIfAlone();
+  }
+
+  /** A name of `-join` that leads to nobody else makes a cluster of one, which nobody may have meant. */
+  #warnIfAlone(): void {
+    const members = this.#parts.backend.engine.members();
+    if (this.#config.join === undefined || isFailure(members) || members.length > 1) return;
+    const facts = { join: this.#config.join.map(formatAddress) };
+    this.#log.warn(facts, 'the addresses of -join lead to nobody but this node');
   }
 
   /** Reads the files of flags again; those that are not in order change nothing. */
@@ -244,7 +254,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   const cluster = new Cluster({
     self,
     partitions: config['num-partitions'],
-    join: config.join?.map(formatAddress) ?? [],
+    join: await expandJoins(config.join ?? []),
     joinRetries: config['join-retries'],
     startedAt: systemClock(),
     scheduler,
@@ -282,6 +292,16 @@ function readTls(config: Config): TlsMaterial | undefined {
     key: config['tls-key'],
     ca: config['tls-ca'],
   });
+}
+
+/** The addresses of `-join`, each name that leads to several hosts replaced by all of them. */
+async function expandJoins(joins: readonly Address[]): Promise<string[]> {
+  const resolver = new Resolver(systemLookup, systemTimers);
+  const expanded = joins.map(async (join) => {
+    const hosts = await resolver.addressesOf(join.host);
+    return hosts.length < 2 ? [join] : hosts.map((host) => ({ ...join, host }));
+  });
+  return [...new Set((await Promise.all(expanded)).flat().map(formatAddress))];
 }
 
 /** By what members prove themselves: a secret goes before certificates, which clients may need, too. */

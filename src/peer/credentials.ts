@@ -1,6 +1,6 @@
 /** Credentials: by what members prove to each other who they are, and how their sockets are made with it. */
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 
 import { HANDSHAKE_TIMEOUT_MS } from '../base/limits.ts';
@@ -16,11 +16,13 @@ export type Credentials =
   /** Both sides have the same key. */
   | { readonly kind: 'secret'; readonly key: Buffer };
 
-/** A socket that is being connected to `address`; the second is its event when it can be used. */
+/** A socket that is being connected to an address, each of a name in turn; the second is its event when it can be used. */
 export function openSocket(
-  address: Address,
+  { host, port }: Address,
   credentials: Credentials,
+  lookup: LookupFunction,
 ): readonly [Socket, 'connect' | 'secureConnect'] {
+  const address = { host, port, lookup };
   switch (credentials.kind) {
     case 'none':
       return [connect(address), 'connect'];

@@ -8,17 +8,20 @@ import type { Cancel, Timers } from '../base/timers.ts';
 import { parseAddress, type Address } from '../net/address.ts';
 import { listen } from '../net/listen.ts';
 import { describeNetworkError } from '../net/network-error.ts';
+import { Resolver, systemLookup } from '../net/resolver.ts';
 import { makeServer, openSocket, refusal, renew, type Credentials } from './credentials.ts';
 import type { Guest, NoPipe, Pipe, PipeUser, Transport } from './transport.ts';
 
 export class SocketTransport implements Transport {
   readonly #timers: Timers;
+  readonly #resolver: Resolver;
   #credentials: Credentials;
   #server: Server | undefined;
 
   constructor(credentials: Credentials, timers: Timers) {
     this.#credentials = credentials;
     this.#timers = timers;
+    this.#resolver = new Resolver(systemLookup, timers);
   }
 
   /** Uses other credentials of the same kind from the next handshake on; what is open stays. */
@@ -29,7 +32,11 @@ export class SocketTransport implements Transport {
 
   dial(address: string, done: (outcome: Pipe | NoPipe) => void): Cancel {
     const credentials = this.#credentials;
-    const [socket, event] = openSocket(parseAddress(address)!, credentials);
+    const [socket, event] = openSocket(
+      parseAddress(address)!,
+      credentials,
+      this.#resolver.socketLookup,
+    );
     const finish = (reason?: string): void => {
       giveUp();
       socket.off('error', onError).off('close', onClose).off(event, onOpen);

@@ -81,6 +81,13 @@ describe('forming', () => {
     for (const { partitions } of first!) expect(Math.abs(partitions - 5461.3)).toBeLessThan(164);
   });
 
+  test('a node whose -join leads only to itself is a cluster of one, and says so', async () => {
+    await using cluster = await TestCluster.of();
+    const node = cluster.start(1, [cluster.peer(1)]);
+    await node.logged('the addresses of -join lead to nobody but this node');
+    expect((await cluster.ask(1, 'PUT', 'key', 1)).status).toBe(200);
+  });
+
   test('host names, advertised addresses and every interface', async () => {
     await using cluster = await TestCluster.of();
     const ports = [await leasePort(), await leasePort()];
