@@ -79,6 +79,12 @@ export class NodeMetrics {
     );
     this.#gauge('store_max_bytes', 'The bound of -max-memory, 0 for none.', () => maxMemoryBytes);
     this.#counter('evicted_total', 'Records evicted to make room.', () => store().evicted);
+    this.#counter('expired_total', 'Records that expired and were freed.', () => store().expired);
+    this.#gauge(
+      'expiry_lag_seconds',
+      'From the deadline of the record that was freed last to that moment.',
+      () => store().expiryLagUs / 1e6,
+    );
   }
 
   #addCluster(members: () => readonly MemberFacts[], version: string): void {

@@ -530,3 +530,17 @@ test('the room for a value larger than many records is made afterwards, within a
 function usedBytes(store: Store): number {
   return store.stats().liveBytes + store.stats().keyTableBytes;
 }
+
+test('what has expired is counted once, however it was found, with the time that it took', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  for (const name of ['read', 'left']) serve(store, storing(name, '1', SECOND_NS / 1000n));
+  serve(store, storing('stays', '1'));
+  hand.now += 5000;
+  expect(serve(store, loading('read')).status).toBe('failed');
+  expect(store.stats()).toMatchObject({ expired: 1, expiryLagUs: 0 });
+  hand.now += 95_000;
+  maintainAll(store);
+  expect(store.stats()).toMatchObject({ expired: 2, expiryLagUs: 99_000, records: 1 });
+  store.check();
+});

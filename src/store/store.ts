@@ -73,6 +73,10 @@ export interface StoreStats {
   readonly garbageBytes: number;
   /** Records evicted since the start. */
   readonly evicted: number;
+  /** Records that have expired and were freed since the start. */
+  readonly expired: number;
+  /** Microseconds from the deadline of the record that maintenance freed last to that moment. */
+  readonly expiryLagUs: number;
 }
 
 /**
@@ -86,6 +90,8 @@ export class Store implements Lister, Scanner {
   readonly #changes = new Changes();
   /** What moves between nodes. */
   readonly transfer: Transfer;
+  #expired = 0;
+  #expiryLagUs = 0;
   /** Where the key of the request that is being served is packed. */
   readonly #packed = new PackedKey();
   #lastCreation = 0;
@@ -178,6 +184,8 @@ export class Store implements Lister, Scanner {
       keyTableBytes: this.#map.table.sizeBytes,
       garbageBytes: this.#map.garbageBytes,
       evicted: this.#limit.evicted,
+      expired: this.#expired,
+      expiryLagUs: this.#expiryLagUs,
     };
   }
 
@@ -192,7 +200,11 @@ export class Store implements Lister, Scanner {
 
   *#chores(now: number): Generator<void> {
     for (const address of this.#map.wheel.due(now)) {
-      if (address !== 0) this.#map.drop(address, 'expire');
+      if (address !== 0) {
+        this.#expired++;
+        this.#expiryLagUs = now - this.#map.records.deadline(address);
+        this.#map.drop(address, 'expire');
+      }
       yield;
     }
     yield* this.#limit.evictExcess();
@@ -203,6 +215,7 @@ export class Store implements Lister, Scanner {
   #find(key: SoughtKey, now: number): BlockAddress {
     const address = this.#map.find(key);
     if (address === 0 || isLive(this.#map.records.deadline(address), now)) return address;
+    this.#expired++;
     this.#map.remove(key, address, 'expire');
     this.#changes.forget();
     return 0;
