@@ -36,6 +36,6 @@ const APPEND_DOCUMENT: DocumentForm<Append> = {
 };
 
 /** Appends, and answers the record. */
-export const appendToRecord = servingDocument(APPEND_DOCUMENT, (key, append, condition) => {
-  return { action: 'append', key, condition, ...append };
+export const appendToRecord = servingDocument(APPEND_DOCUMENT, (key, append, terms) => {
+  return { action: 'append', key, ...terms, ...append };
 });

@@ -16,6 +16,6 @@ const EXPIRE_DOCUMENT: DocumentForm<{ readonly ttlNs: bigint }> = {
 };
 
 /** Counts from now, 0 for a record that stays. */
-export const expireRecord = servingDocument(EXPIRE_DOCUMENT, (key, { ttlNs }, condition) => {
-  return { action: 'expire', key, ttlNs, condition };
+export const expireRecord = servingDocument(EXPIRE_DOCUMENT, (key, { ttlNs }, terms) => {
+  return { action: 'expire', key, ttlNs, ...terms };
 });

@@ -32,8 +32,8 @@ const INCREMENT_DOCUMENT: DocumentForm<Increment> = {
 };
 
 /** Adds `by`, 1 if nothing is said, and answers the new number. */
-export const incrementRecord = servingDocument(INCREMENT_DOCUMENT, (key, increment, condition) => {
-  return { action: 'increment', key, condition, ...increment };
+export const incrementRecord = servingDocument(INCREMENT_DOCUMENT, (key, increment, terms) => {
+  return { action: 'increment', key, ...terms, ...increment };
 });
 
 type Numbers = Pick<Increment, 'by' | 'initial' | 'min' | 'max'>;

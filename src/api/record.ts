@@ -3,6 +3,7 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { check, checkInPieces, type Checked } from '../base/json/check.ts';
 import { SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
+import type { Exchange } from '../http/exchange.ts';
 import { checkPointer } from '../record/pointer.ts';
 import type { ByteRange } from '../record/reply.ts';
 import type { Condition, Pointer, Request } from '../record/request.ts';
@@ -10,7 +11,8 @@ import { conditionOf } from './condition.ts';
 import { parseTtl, STORE_DOCUMENT } from './document.ts';
 import { mediaTypeOf } from './negotiate.ts';
 import { parseQuery } from './query.ts';
-import { inBody, serving, type BodyReader } from './serve.ts';
+import { parseReplicas } from './replicas.ts';
+import { inBody, isFailed, serving, type BodyReader } from './serve.ts';
 import type { Visit } from './visit.ts';
 
 /** GET: answers the record, or 304 where the client has it. */
@@ -21,23 +23,23 @@ export const loadRecord = serving((visit, key) => {
 
 /** PUT: stores a value for a time. */
 export const storeRecord = serving((visit, key) => {
-  const terms = termsOf(visit);
+  const terms = writeTermsOf(visit);
   if (isFailure(terms)) return terms;
   return inBody(STORE_DOCUMENT, ({ value, ttlNs }) => {
     const { valueBytesMax } = visit.options;
     if (value.end - value.start > valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${valueBytesMax} bytes`);
     }
-    const { condition, pointer } = terms;
+    const { pointer } = terms;
     return pointer === undefined
-      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
-      : { action: 'store', key, value, ttlNs, condition, pointer };
+      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, ...terms, pointer }
+      : { action: 'store', key, value, ttlNs, ...terms, pointer };
   });
 });
 
 /** DELETE: removes the record, if there is one, or a part of its value. */
 export const deleteRecord = serving((visit, key) => {
-  const terms = termsOf(visit);
+  const terms = writeTermsOf(visit);
   return isFailure(terms) ? terms : { action: 'delete', key, ...terms };
 });
 
@@ -52,8 +54,10 @@ export const PATCH_TYPES: readonly string[] = Object.keys(PATCH_FORMATS);
 /** PATCH: changes a value by a patch. */
 export const patchRecord = serving((visit, key) => {
   const { exchange, place } = visit;
-  const parameters = parseQuery(place.query, ['expire_time']);
+  const parameters = parseQuery(place.query, ['expire_time', 'replicas']);
   if (isFailure(parameters)) return parameters;
+  const replicas = parseReplicas(parameters.replicas, visit.options.engine);
+  if (isFailed(replicas)) return replicas;
   const { expire_time: expireTime } = parameters;
   const ttlNs = expireTime === undefined ? undefined : parseTtl(expireTime);
   if (typeof ttlNs === 'object') return ttlNs;
@@ -61,7 +65,7 @@ export const patchRecord = serving((visit, key) => {
   if (condition !== undefined && isFailure(condition)) return condition;
   const type = mediaTypeOf(exchange.header('content-type')) as keyof typeof PATCH_FORMATS;
   return inPatch(visit.options.valueBytesMax, (patch) => {
-    return { action: 'patch', key, format: PATCH_FORMATS[type], patch, ttlNs, condition };
+    return { action: 'patch', key, format: PATCH_FORMATS[type], patch, ttlNs, condition, replicas };
   });
 });
 
@@ -85,13 +89,30 @@ interface Terms {
   readonly pointer: Pointer | undefined;
 }
 
-/** What query and headers ask for. */
+/** What query and headers of a load ask for. */
 function termsOf({ exchange, place }: Visit): Terms | Failure {
   const parameters = parseQuery(place.query, ['pointer']);
+  return isFailure(parameters) ? parameters : readTerms(exchange, parameters.pointer);
+}
+
+interface WriteTerms extends Terms {
+  readonly replicas: number | undefined;
+}
+
+/** What query and headers of a store or delete ask for. */
+function writeTermsOf({ exchange, place, options }: Visit): WriteTerms | Failure {
+  const parameters = parseQuery(place.query, ['pointer', 'replicas']);
   if (isFailure(parameters)) return parameters;
+  const terms = readTerms(exchange, parameters.pointer);
+  if (isFailure(terms)) return terms;
+  const replicas = parseReplicas(parameters.replicas, options.engine);
+  return isFailed(replicas) ? replicas : { ...terms, replicas };
+}
+
+function readTerms(exchange: Exchange, text: string | undefined): Terms | Failure {
   const condition = conditionOf(exchange);
   if (condition !== undefined && isFailure(condition)) return condition;
-  if (parameters.pointer === undefined) return { condition, pointer: undefined };
-  const pointer = checkPointer(parameters.pointer);
+  if (text === undefined) return { condition, pointer: undefined };
+  const pointer = checkPointer(text);
   return typeof pointer === 'string' ? { condition, pointer } : pointer;
 }

@@ -9,6 +9,7 @@ import { conditionOf } from './condition.ts';
 import { readDocument, type DocumentForm } from './document.ts';
 import { keyOf } from './key.ts';
 import { parseQuery } from './query.ts';
+import { parseReplicas } from './replicas.ts';
 import type { Handler, Visit } from './visit.ts';
 
 /** A request, or, where the body is needed to know it, how to read it from the body. */
@@ -34,21 +35,30 @@ export function inBody<T>(
   };
 }
 
+/** What a change may ask for beside what its document says. */
+interface WriteTerms {
+  readonly condition: Condition | undefined;
+  readonly replicas: number | undefined;
+}
+
 /** The handler of a document that comes without parameters and may depend on the record's version. */
 export function servingDocument<T>(
   form: DocumentForm<T>,
-  make: (key: Key, document: T, condition: Condition | undefined) => Request,
+  make: (key: Key, document: T, terms: WriteTerms) => Request,
 ): Handler {
-  return serving(({ exchange, place }, key) => {
-    const parameters = parseQuery(place.query, []);
+  return serving(({ exchange, place, options }, key) => {
+    const parameters = parseQuery(place.query, ['replicas']);
     if (isFailure(parameters)) return parameters;
+    const replicas = parseReplicas(parameters.replicas, options.engine);
+    if (isFailed(replicas)) return replicas;
     const condition = conditionOf(exchange);
     if (condition !== undefined && isFailure(condition)) return condition;
-    return inBody(form, (document) => make(key, document, condition));
+    return inBody(form, (document) => make(key, document, { condition, replicas }));
   });
 }
 
-function isFailed(document: unknown): document is Failure {
+/** Tells a failure from whatever else may come of reading. */
+export function isFailed(document: unknown): document is Failure {
   return typeof document === 'object' && document !== null && isFailure(document);
 }
 

@@ -53,6 +53,7 @@ const FAILURES = {
   NOT_READY: { status: 503, title: 'The node is not a member yet', retryAfterSeconds: 1 },
   OWNER_UNAVAILABLE: { status: 503, title: 'The owner is not reachable', retryAfterSeconds: 1 },
   OUTCOME_UNKNOWN: { status: 504, title: 'The owner may or may not have done it' },
+  NOT_REPLICATED: { status: 504, title: 'The owner has done it, too few replicas have' },
   DISK_FULL: { status: 507, title: 'The disk of the owner is full' },
   MEMORY_FULL: { status: 507, title: 'The memory of the owner is full' },
 } as const satisfies Record<string, FailureKind>;

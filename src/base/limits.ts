@@ -289,6 +289,9 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Time in which a connection to a server of the engine `valkey` must be made. */
 export const VALKEY_CONNECT_TIMEOUT_MS = 1000;
 
+/** Time that such a server gets to close a connection from its side. */
+export const VALKEY_HANG_UP_TIMEOUT_MS = 100;
+
 /** Time without a byte, while an answer is due, after which such a server counts as dead. */
 export const VALKEY_SILENCE_MAX_MS = 2000;
 
@@ -308,6 +311,12 @@ export const VALKEY_REFRESH_SOON_MS = 100;
 /** Servers that are asked for the map at a time, and how long they get. */
 export const VALKEY_REFRESH_SERVERS_MAX = 3;
 export const VALKEY_REFRESH_TIMEOUT_MS = 500;
+
+/** How long a write with `replicas` waits for them. */
+export const VALKEY_WAIT_MS = 1000;
+
+/** Replicas that a write may ask for. */
+export const REPLICAS_MAX = 16;
 
 /** Longest `-valkey-prefix`, in bytes. */
 export const VALKEY_PREFIX_BYTES_MAX = 256;

@@ -40,6 +40,8 @@ export interface Backend {
   readonly facts: object;
   /** Where others reach this node, when its address for clients is every interface. */
   readonly host: string;
+  /** What else must hold for requests to go to this node. */
+  readonly checks?: () => readonly HealthCheck[];
   /** Reads again what members prove themselves with, given the certificates that are in use now. */
   reload(tls: TlsMaterial | undefined): void;
   /** Gets ready for the engine to start, while requests are answered that it is not ready yet. */
@@ -197,7 +199,7 @@ function assemble({ config, log, access, backend, scheduler, closing }: Plan): A
     scheduler,
     access,
     metrics,
-    checks: () => [checkMembership(engine)],
+    checks: () => [checkMembership(engine), ...(backend.checks?.() ?? [])],
     valueBytesMax: config['max-value-size'],
     corsOrigins: config['cors-origin'],
     closing,

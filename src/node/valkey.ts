@@ -33,6 +33,7 @@ export function openValkey({ config, log, scheduler }: Setting): Backend {
     engine,
     facts: { engine: 'valkey', valkey: seeds },
     host: '127.0.0.1',
+    checks: () => [{ name: 'servers', problem: engine.problem() }],
     reload() {},
     close: () => engine.close(),
   };

@@ -42,6 +42,9 @@ export interface Engine {
 
   /** Stops; harmless when called twice. */
   close(): void;
+
+  /** Whether there are replicas, which a write may ask for. */
+  readonly hasReplicas?: boolean;
 }
 
 /** Which keys to list. */

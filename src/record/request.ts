@@ -47,6 +47,12 @@ interface Conditional<A extends Action> extends Target<A> {
   readonly condition?: Condition | undefined;
 }
 
+/** A request that changes a record. */
+interface Write<A extends Action> extends Conditional<A> {
+  /** How many replicas are to have the change before it is answered; only where an engine has some. */
+  readonly replicas?: number | undefined;
+}
+
 /** A place inside a value, a JSON pointer (RFC 6901) as `checkPointer` accepts it; '' is the whole. */
 export type Pointer = string;
 
@@ -61,26 +67,26 @@ interface LoadPartRequest extends Conditional<'load'> {
 }
 
 /** Stores the JSON text `value` under a key, for `ttlNs` nanoseconds from now, 0 for good. */
-export interface StoreRequest extends Conditional<'store'> {
+export interface StoreRequest extends Write<'store'> {
   readonly value: ByteRange;
   readonly ttlNs: bigint;
   readonly pointer?: undefined;
 }
 
 /** Puts the JSON text `value` at `pointer`; without `ttlNs` the record expires when it would have. */
-interface StorePartRequest extends Conditional<'store'> {
+interface StorePartRequest extends Write<'store'> {
   readonly value: ByteRange;
   readonly ttlNs?: bigint | undefined;
   readonly pointer: Pointer;
 }
 
 /** Removes a key; removing one that is not there succeeds too. */
-export interface DeleteRequest extends Conditional<'delete'> {
+export interface DeleteRequest extends Write<'delete'> {
   readonly pointer?: undefined;
 }
 
 /** Removes the part of a value that is at `pointer`; the record stays, and expires when it would have. */
-interface DeletePartRequest extends Conditional<'delete'> {
+interface DeletePartRequest extends Write<'delete'> {
   readonly pointer: Pointer;
 }
 
@@ -95,7 +101,7 @@ interface ItemRequest extends Target<'item'> {
 }
 
 /** Changes a value by a patch, the JSON text of a merge patch (RFC 7396) or a JSON patch (RFC 6902). */
-interface PatchRequest extends Conditional<'patch'> {
+interface PatchRequest extends Write<'patch'> {
   readonly format: 'merge' | 'json';
   readonly patch: ByteRange;
   /** Counted from now, 0 for good; without it the record expires when it would have. */
@@ -103,7 +109,7 @@ interface PatchRequest extends Conditional<'patch'> {
 }
 
 /** Adds `by` to the number at `pointer`, exactly; the numbers are JSON text. */
-export interface IncrementRequest extends Conditional<'increment'> {
+export interface IncrementRequest extends Write<'increment'> {
   readonly pointer: Pointer;
   readonly by: string;
   /** What it is added to where there is no number yet. */
@@ -116,7 +122,7 @@ export interface IncrementRequest extends Conditional<'increment'> {
 }
 
 /** Adds the elements of the list `values`, JSON text, to the end of the list at `pointer`. */
-export interface AppendRequest extends Conditional<'append'> {
+export interface AppendRequest extends Write<'append'> {
   readonly pointer: Pointer;
   readonly values: ByteRange;
   /** The list keeps so many of its last elements. */
@@ -125,7 +131,7 @@ export interface AppendRequest extends Conditional<'append'> {
 }
 
 /** Lets a record expire `ttlNs` nanoseconds from now, 0 for never; its value and version stay. */
-export interface ExpireRequest extends Conditional<'expire'> {
+export interface ExpireRequest extends Write<'expire'> {
   readonly ttlNs: bigint;
 }
 

@@ -21,6 +21,7 @@ import {
   type StoreRequest,
   type Versions,
 } from '../record/request.ts';
+import { isForGood } from './faults.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
 import { decodeMeta, encodeTtl, encodeVersion, SALT_BYTES, valueStart } from './header.ts';
 import { KeySpace } from './keys.ts';
@@ -53,6 +54,7 @@ interface ServerView extends Member {
 }
 
 export class ValkeyEngine implements Engine {
+  readonly hasReplicas = true;
   readonly #options: ValkeyOptions;
   readonly #fleet: Fleet;
   readonly #space: KeySpace;
@@ -70,10 +72,10 @@ export class ValkeyEngine implements Engine {
     const deadline = performance.now() + VALKEY_START_TIMEOUT_MS;
     await this.#fleet.start();
     while (this.#fleet.topology.covered === 0) {
-      const [reason] = this.#fleet.reasons();
-      const text = reason?.message ?? 'they do not answer';
-      const isRefused = /^(WRONGPASS|NOAUTH|NOPERM|ERR)/.test(text);
-      if (isRefused || performance.now() >= deadline) {
+      const reasons = this.#fleet.reasons();
+      const reason = reasons.find(isForGood) ?? reasons[0];
+      if ((reason && isForGood(reason)) || performance.now() >= deadline) {
+        const text = reason?.message ?? 'none of them says what it serves';
         throw new Error(`-valkey-addr ${this.#options.seeds.join(', ')}: ${text}`);
       }
       await this.#fleet.start();
@@ -119,6 +121,14 @@ export class ValkeyEngine implements Engine {
         state: this.#stateOf(peer),
         slots: peer.slots.map(rangeText),
       }));
+  }
+
+  /** What keeps this node from serving anything; what is missing in part the members' states say. */
+  problem(): string | undefined {
+    const { owners } = this.#fleet.topology;
+    if (owners.length === 0) return 'no server is known that owns slots';
+    if (owners.some((peer) => this.#fleet.isReachable(peer))) return undefined;
+    return `there is no connection to ${owners.map(({ addr }) => addr).join(', ')}`;
   }
 
   #stateOf(peer: Peer): ServerView['state'] {
@@ -180,6 +190,8 @@ export class ValkeyEngine implements Engine {
     const [isDone, header] = answered.answer as [number, Buffer];
     const meta = header.length === 0 ? undefined : decodeMeta(header);
     if (isDone === 0) return preconditionFailed(request, meta);
+    const { replicas = 0 } = request;
+    if (answered.acknowledged < replicas) return notReplicated(answered, replicas);
     return { status: 'ok', node: nodeOf(answered), meta: meta ?? NO_META, value };
   }
 
@@ -188,6 +200,7 @@ export class ValkeyEngine implements Engine {
     const call: Call = {
       slot: this.#space.slotOf(request.key),
       isWrite: ACTIONS[request.action].writes,
+      replicas: 'replicas' in request ? (request.replicas ?? 0) : 0,
       send: (server, asks) => server.run(script, [name], args, asks),
     };
     return this.#fleet.ask(call);
@@ -205,6 +218,11 @@ function versionsArgument(versions: Versions | undefined): Argument {
   if (versions === '*') return '*';
   const known = versions.map(encodeVersion).filter((bytes) => bytes !== undefined);
   return Buffer.concat([Buffer.from('='), ...known]);
+}
+
+function notReplicated({ from, acknowledged }: Answered, replicas: number): Failure {
+  const who = `acknowledged by ${acknowledged} of ${replicas} replicas`;
+  return failure('NOT_REPLICATED', `it is done at ${from.addr}, ${who}`);
 }
 
 function nodeOf({ from }: Answered): NodeRef {

@@ -34,7 +34,18 @@ const UNAVAILABLE = new Set([
 
 /** The first word of what a server said no by; a script on 6.2 puts its line before it. */
 function wordOf(message: string): string {
+  // What a user may not do inside a script has no word of its own.
+  if (/ can't run this command/.test(message)) return 'NOPERM';
   return /^(?:@?\w+: \d+: )?(?:ERR .*?-)?([A-Z]+)\b/.exec(message)?.[1] ?? '';
+}
+
+/** Whether a connection failed for a reason that does not go away: no right to log in, no proof by TLS. */
+export function isForGood(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : '';
+  if (/^(ERR_SSL|ERR_TLS|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/.test(code)) return true;
+  return (
+    isRefusal(error) && ['WRONGPASS', 'NOAUTH', 'NOPERM', 'ERR'].includes(wordOf(error.message))
+  );
 }
 
 /** Whether a server said no; anything else that goes wrong is no answer. */

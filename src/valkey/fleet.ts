@@ -11,6 +11,7 @@ import {
 } from '../base/limits.ts';
 import { parseAddress, formatAddress } from '../net/address.ts';
 import { faultOf, type Redirect } from './faults.ts';
+import { GroupCommit, type Committed } from './group-commit.ts';
 import { Server, type Access } from './server.ts';
 import { parseInfo, parseKind, parseNodes, Topology, type Peer } from './topology.ts';
 
@@ -32,6 +33,8 @@ interface FleetLog {
 export interface Call {
   readonly slot: number;
   readonly isWrite: boolean;
+  /** How many replicas should have what it writes before it is answered. */
+  readonly replicas?: number;
   /** Sends it once over a connection; `asks` is for a slot that is moving to that server. */
   send(server: Server, asks: boolean): Promise<unknown>;
 }
@@ -40,6 +43,8 @@ export interface Call {
 export interface Answered {
   readonly status: 'answered';
   readonly answer: unknown;
+  /** How many replicas have said that they have it; 0 where nobody asked them. */
+  readonly acknowledged: number;
   readonly from: Peer;
 }
 
@@ -48,6 +53,7 @@ const UNKNOWN = new Topology([]);
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #servers = new Map<string, Server>();
+  readonly #groupCommits = new Map<string, GroupCommit>();
   #topology = UNKNOWN;
   #isCluster = false;
   #isClosed = false;
@@ -91,6 +97,7 @@ export class Fleet {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     for (const server of this.#servers.values()) server.destroy();
+    for (const commits of this.#groupCommits.values()) commits.close();
   }
 
   /** Whether a peer can be sent requests. */
@@ -141,12 +148,19 @@ export class Fleet {
     asks: boolean,
   ): Promise<Answered | Failure | Redirect> {
     try {
-      return { status: 'answered', answer: await call.send(server, asks), from: peer };
+      const committed = await this.#commit(call, server, asks);
+      return { status: 'answered', ...committed, from: peer };
     } catch (error) {
       const fault = faultOf(error, server.addr, call.isWrite);
       if (isFailure(fault)) this.#refreshSoon();
       return fault;
     }
+  }
+
+  async #commit(call: Call, server: Server, asks: boolean): Promise<Committed> {
+    const { replicas = 0 } = call;
+    if (replicas === 0) return { answer: await call.send(server, asks), acknowledged: 0 };
+    return this.#groupCommitAt(server.addr).run((own) => call.send(own, asks), replicas);
   }
 
   #unserved(slot: number): Failure {
@@ -167,6 +181,15 @@ export class Fleet {
       this.#servers.set(addr, server);
     }
     return server;
+  }
+
+  #groupCommitAt(addr: string): GroupCommit {
+    let commits = this.#groupCommits.get(addr);
+    if (commits === undefined) {
+      commits = new GroupCommit(new Server(addr, this.#options.access, () => {}));
+      this.#groupCommits.set(addr, commits);
+    }
+    return commits;
   }
 
   /** Brings the next reading forward; however often this is called, it puts none off. */
@@ -244,6 +267,8 @@ export class Fleet {
       if (wanted.has(addr)) continue;
       this.#servers.delete(addr);
       server.close();
+      this.#groupCommits.get(addr)?.close();
+      this.#groupCommits.delete(addr);
     }
   }
 

@@ -5,6 +5,7 @@ import type { ConnectionOptions } from 'node:tls';
 
 import {
   VALKEY_CONNECT_TIMEOUT_MS,
+  VALKEY_HANG_UP_TIMEOUT_MS,
   VALKEY_REDIAL_MAX_MS,
   VALKEY_REQUEST_TIMEOUT_MS,
   VALKEY_SILENCE_MAX_MS,
@@ -54,17 +55,17 @@ export class Server {
     return this.#lastError;
   }
 
-  /** Resolves when the connection is ready or `timeoutMs` have passed. */
+  /** Resolves when the connection is ready, could not be made, or `timeoutMs` have passed. */
   whenReady(timeoutMs: number): Promise<void> {
     if (this.isReady || this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#redis.off('ready', done).off('end', done);
+        this.#redis.off('ready', done).off('close', done);
         resolve();
       };
       const timer = setTimeout(done, timeoutMs);
-      this.#redis.on('ready', done).on('end', done);
+      this.#redis.on('ready', done).on('close', done);
     });
   }
 
@@ -146,6 +147,7 @@ function optionsOf(addr: string, { user, password, database, tls }: Access) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: VALKEY_CONNECT_TIMEOUT_MS,
+    disconnectTimeout: VALKEY_HANG_UP_TIMEOUT_MS,
     socketTimeout: VALKEY_SILENCE_MAX_MS,
     commandTimeout: VALKEY_REQUEST_TIMEOUT_MS,
     maxLoadingRetryTime: VALKEY_REDIAL_MAX_MS,

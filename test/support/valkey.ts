@@ -78,7 +78,8 @@ export class ValkeyServer implements AsyncDisposable {
 
   async start(): Promise<void> {
     const base = ['--bind', this.host, '--port', `${this.port}`, '--dir', this.#directory];
-    this.#child = spawn(this.#program, [...base, '--save', '', ...this.#flags], {
+    base.push('--save', '', '--repl-diskless-sync-delay', '0');
+    this.#child = spawn(this.#program, [...base, ...this.#flags], {
       stdio: 'ignore',
     });
     await eventually(async () => expectPong(await this.client.ping()));
@@ -124,7 +125,6 @@ export class ValkeyCluster implements AsyncDisposable {
       'cluster-node-timeout': '3000',
       'cluster-require-full-coverage': 'no',
       'cluster-announce-ip': host,
-      'repl-diskless-sync-delay': '0',
     };
     const all = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
     all.push(...flags);

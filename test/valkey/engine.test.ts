@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { keyFromText } from '../../src/base/key.ts';
+import type { Condition } from '../../src/record/request.ts';
 import { versionOf } from '../../src/record/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { needs } from '../support/needs.ts';
@@ -190,6 +191,27 @@ needs('redis-server').each(programs)('the engine on %s', (program) => {
       await server.client.replicaof('NO', 'ONE');
       await eventually(async () => expect(outcomeOf(await on.store('a', '2'))).toBe('ok'));
     });
+  });
+
+  test('a write that wants replicas says who has it; what was not done was never waited for', async () => {
+    await using replica = await ValkeyServer.start([], { program });
+    const value = { bytes: Buffer.from('1'), start: 0, end: 1 };
+    const store = (replicas: number, condition?: Condition) =>
+      on.serve({ action: 'store', key: key('copied'), value, ttlNs: 0n, condition, replicas });
+    const alone = await store(1);
+    expect(alone).toMatchObject({
+      code: 'NOT_REPLICATED',
+      detail: expect.stringContaining('acknowledged by 0 of 1 replicas'),
+    });
+    expect(valueOf(await on.load('copied'))).toBe('1');
+    await replica.client.replicaof(server.host, server.port);
+    await eventually(async () => {
+      expect(await replica.client.info()).toContain('master_link_status:up');
+    });
+    const all = await Promise.all([store(1), store(1), store(2), store(1, { ifNoneMatch: '*' })]);
+    expect(all.map(outcomeOf)).toEqual(['ok', 'ok', 'NOT_REPLICATED', 'PRECONDITION_FAILED']);
+    expect(all[2]).toMatchObject({ detail: expect.stringContaining('by 1 of 2 replicas') });
+    expect(await replica.client.strlen('copied')).toBe(43);
   });
 
   test('connections that the server has closed are made again, unasked', async () => {

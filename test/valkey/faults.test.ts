@@ -10,6 +10,7 @@ import { Load } from '../support/valkey-load.ts';
 
 /** A slot of the first primary, which is the one that things happen to. */
 const SLOT = 0;
+const MIDDLE_SLOT = 8000;
 const LAST_SLOT = 16_383;
 
 const NO_ANSWER = expect.stringMatching(/^(OWNER_UNAVAILABLE|OUTCOME_UNKNOWN)$/);
@@ -46,6 +47,16 @@ needs('redis-server')('a cluster of six under load', () => {
     );
     const at = owners.indexOf(server);
     return (slot) => (slot < 5461 ? 0 : slot < 10_923 ? 1 : 2) === at;
+  }
+
+  /** Waits until the others have given the slots of a server to its replica. */
+  async function takenOver(primary: ValkeyServer): Promise<void> {
+    const other = cluster.servers.find((server) => server !== primary)!;
+    await eventually(async () => {
+      const view = String(await other.client.call('CLUSTER', 'NODES'));
+      const line = view.split('\n').find((text) => text.includes(`:${primary.port}@`));
+      if (!/\bfail\b/.test(line!) || / \d+-\d+/.test(line!)) throw new Error(view);
+    }, 60_000);
   }
 
   /** Waits until each node serves stores in the slots of a key. */
@@ -90,12 +101,7 @@ needs('redis-server')('a cluster of six under load', () => {
       await more(load);
       if (signal === 'SIGKILL') await primary.kill();
       else primary.signal('SIGSTOP');
-      await eventually(async () => {
-        const other = cluster.servers.find((server) => server !== primary)!;
-        const view = String(await other.client.call('CLUSTER', 'NODES'));
-        const line = view.split('\n').find((text) => text.includes(`:${primary.port}@`));
-        if (!/\bfail\b/.test(line!) || / \d+-\d+/.test(line!)) throw new Error(view);
-      }, 60_000);
+      await takenOver(primary);
       await served(ofEachRange);
       await more(load);
       const verdict = await load.stop();
@@ -109,6 +115,25 @@ needs('redis-server')('a cluster of six under load', () => {
       await cluster.agreed();
     },
   );
+
+  test('with replicas=1 a failover loses nothing that was acknowledged', async () => {
+    const { primary } = await cluster.pairOf(MIDDLE_SLOT);
+    const load = new Load(urls(), { query: '?replicas=1' });
+    await more(load, 200);
+    await primary.kill();
+    await takenOver(primary);
+    await served(ofEachRange);
+    await more(load, 20);
+    await primary.start();
+    await cluster.agreed();
+    const verdict = await load.stop();
+    console.log(`replicas: ${JSON.stringify({ ...verdict, failures: verdict.failures.length })}`);
+    const codes = new Set(verdict.failures.map(({ code }) => code));
+    expect(codes).toContain('OWNER_UNAVAILABLE');
+    for (const code of codes) {
+      expect(code).toMatch(/^(OWNER_UNAVAILABLE|OUTCOME_UNKNOWN|NOT_REPLICATED)$/);
+    }
+  });
 
   test('a failover by hand loses nothing that was acknowledged, and no request but for its moment', async () => {
     // Another pair than above: nobody votes twice about one primary within some seconds.
