@@ -318,6 +318,9 @@ export const VALKEY_WAIT_MS = 1000;
 /** Replicas that a write may ask for. */
 export const REPLICAS_MAX = 16;
 
+/** How long a change that is computed here goes on, while others change the same record. */
+export const VALKEY_EDIT_PATIENCE_MS = 5000;
+
 /** Longest `-valkey-prefix`, in bytes. */
 export const VALKEY_PREFIX_BYTES_MAX = 256;
 

@@ -24,6 +24,7 @@ export function openValkey({ config, log, scheduler }: Setting): Backend {
       database: config['valkey-db'],
       tls: readTls(config),
     },
+    valueBytesMax: config['max-value-size'],
     accessed: config['valkey-accessed'],
     prefix: config['valkey-prefix'],
     scheduler,

@@ -57,7 +57,7 @@ interface Write<A extends Action> extends Conditional<A> {
 export type Pointer = string;
 
 /** Asks for the value of a key. `condition.ifNoneMatch` makes the answer `unchanged` when it matches. */
-interface LoadRequest extends Conditional<'load'> {
+export interface LoadRequest extends Conditional<'load'> {
   readonly pointer?: undefined;
 }
 

@@ -3,24 +3,34 @@
 import { randomFillSync } from 'node:crypto';
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { keyText, type Key } from '../base/key.ts';
-import { VALKEY_START_TIMEOUT_MS } from '../base/limits.ts';
+import type { Key } from '../base/key.ts';
+import { VALKEY_EDIT_PATIENCE_MS, VALKEY_START_TIMEOUT_MS } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
+import { edit, missing, newTtl } from '../record/edit.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import { select } from '../record/part.ts';
-import { asKept, NO_META, type KeptBytes, type KeptReply, type NodeRef } from '../record/reply.ts';
 import {
-  ACTIONS,
+  asKept,
+  NO_META,
+  type ByteRange,
+  type KeptBytes,
+  type KeptReply,
+  type NodeRef,
+} from '../record/reply.ts';
+import {
   isEdit,
   type Condition,
   type DeleteRequest,
+  type EditRequest,
   type ExpireRequest,
+  type LoadRequest,
   type ReadRequest,
   type Request,
   type StoreRequest,
   type Versions,
 } from '../record/request.ts';
+import { versionOf } from '../record/version.ts';
 import { isForGood } from './faults.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
 import { decodeMeta, encodeTtl, encodeVersion, SALT_BYTES, valueStart } from './header.ts';
@@ -31,14 +41,20 @@ import type { Script } from './scripts/script.ts';
 import { DELETE_IF, EXPIRE, STORE } from './scripts/store.ts';
 import type { Argument } from './server.ts';
 import type { Peer, SlotRange } from './topology.ts';
+import { Turns } from './turns.ts';
 
 /** How old the noted time of the last access may be: it is exact, or costs a write once a minute. */
 const ACCESSED_AGE_US = { exact: '0', lazy: '60000000' };
+
+/** An age that no record has: reading it for a change is no access. */
+const NEVER_NOTED = '1e18';
 
 export interface ValkeyOptions extends FleetOptions {
   readonly accessed: 'exact' | 'lazy';
   /** For looking into large values. */
   readonly scheduler: Scheduler;
+  /** Largest value that a change may come to. */
+  readonly valueBytesMax: number;
   /** Stands before every key. */
   readonly prefix: Key;
 }
@@ -59,6 +75,7 @@ export class ValkeyEngine implements Engine {
   readonly #fleet: Fleet;
   readonly #space: KeySpace;
   readonly #accessedAge: string;
+  readonly #turns = new Turns();
 
   constructor(options: ValkeyOptions) {
     this.#options = options;
@@ -86,21 +103,22 @@ export class ValkeyEngine implements Engine {
     this.#fleet.close();
   }
 
-  serve(request: Request): KeptReply | Promise<KeptReply> {
+  serve(request: Request, isGone?: () => boolean): Promise<KeptReply> {
     if (isEdit(request)) {
-      return failure('NOT_SUPPORTED', `${request.action} of this kind is not served from servers`);
+      const sinceMs = performance.now();
+      return this.#turns.take(request.key, () => this.#edit(request, sinceMs, isGone));
     }
     switch (request.action) {
-      case 'expire':
-        return this.#expire(request);
       case 'store':
         return this.#store(request);
       case 'delete':
         return this.#delete(request);
+      case 'expire':
+        return this.#expire(request);
       case 'load':
       case 'index':
       case 'item':
-        return this.#read(request);
+        return this.#read(request, isGone);
     }
   }
 
@@ -136,11 +154,11 @@ export class ValkeyEngine implements Engine {
     return isNeeded && !this.#fleet.isReachable(peer) ? 'unreachable' : peer.state;
   }
 
-  async #read(request: ReadRequest): Promise<KeptReply> {
+  async #read(request: ReadRequest, isGone: (() => boolean) | undefined): Promise<KeptReply> {
     const condition = request.action === 'load' ? request.condition : undefined;
     const answered = await (condition === undefined
-      ? this.#run(LOAD, request, [this.#accessedAge])
-      : this.#run(LOAD_IF, request, [this.#accessedAge, ...conditionArguments(condition)]));
+      ? this.#look(LOAD, request, [this.#accessedAge])
+      : this.#look(LOAD_IF, request, [this.#accessedAge, ...conditionArguments(condition)]));
     if (isFailure(answered)) return answered;
     if (answered.answer === null) return missing(request);
     const [accessed, bytes] = answered.answer as [Buffer, Buffer];
@@ -151,60 +169,128 @@ export class ValkeyEngine implements Engine {
     const meta = decodeMeta(bytes, accessed);
     if (broken === 'ifNoneMatch') return { status: 'unchanged', node, meta };
     const whole = { bytes, start: valueStart(bytes), end: bytes.length };
-    const value =
-      request.action === 'load'
-        ? whole
-        : await this.#options.scheduler.run('client', select(request, whole));
+    const value = isWhole(request)
+      ? whole
+      : await this.#options.scheduler.run('client', select(request, whole), isGone);
     return 'status' in value ? value : { status: 'ok', node, meta, value: asKept(value) };
   }
 
+  /**
+   * Reads the value, makes another of it and stores that if the record is still the one that was read; else
+   * it begins anew, for a bounded time since `sinceMs`.
+   */
+  async #edit(
+    request: EditRequest,
+    sinceMs: number,
+    isGone: (() => boolean) | undefined,
+  ): Promise<KeptReply> {
+    const { scheduler, valueBytesMax } = this.#options;
+    while (performance.now() - sinceMs < VALKEY_EDIT_PATIENCE_MS) {
+      const read = await this.#look(LOAD, request, [NEVER_NOTED]);
+      if (isFailure(read)) return read;
+      const [, bytes] = (read.answer ?? []) as Buffer[];
+      const before = bytes && decodeMeta(bytes);
+      if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
+      const value = bytes && { bytes, start: valueStart(bytes), end: bytes.length };
+      const edited = await scheduler.run('client', edit(request, value, valueBytesMax), isGone);
+      if ('status' in edited) return edited;
+      const condition: Condition =
+        before === undefined ? { ifNoneMatch: '*' } : { ifMatch: [versionOf(before)] };
+      const ttlNs = newTtl(request, before === undefined);
+      const stored = await this.#put(request, { value: edited.value, ttlNs, condition });
+      if (isFailure(stored) || isDone(stored)) return this.#written(request, stored, edited.shown);
+    }
+    return failure('OVERLOADED', 'others change the record faster than it can be worked on');
+  }
+
   async #store(request: StoreRequest): Promise<KeptReply> {
-    const { bytes, start, end } = request.value;
-    const answered = await this.#run(STORE, request, [
-      bytes.subarray(start, end),
-      encodeTtl(request.ttlNs),
+    return this.#written(request, await this.#put(request, request), asKept(request.value));
+  }
+
+  #put(
+    request: StoreRequest | EditRequest,
+    { value, ttlNs, condition }: Put,
+  ): Promise<Answered | Failure> {
+    return this.#write(STORE, request, [
+      value.bytes.subarray(value.start, value.end),
+      ttlNs === undefined ? '' : encodeTtl(ttlNs),
       randomFillSync(Buffer.allocUnsafe(SALT_BYTES)),
-      ...conditionArguments(request.condition),
+      ...conditionArguments(condition),
     ]);
-    return this.#written(request, answered, asKept(request.value));
   }
 
   async #delete(request: DeleteRequest): Promise<KeptReply> {
     const args = conditionArguments(request.condition);
-    return this.#written(request, await this.#run(DELETE_IF, request, args), undefined);
+    return this.#written(request, await this.#write(DELETE_IF, request, args), undefined);
   }
 
   async #expire(request: ExpireRequest): Promise<KeptReply> {
     const args = [encodeTtl(request.ttlNs), ...conditionArguments(request.condition)];
-    const answered = await this.#run(EXPIRE, request, args);
+    const answered = await this.#write(EXPIRE, request, args);
     if (!isFailure(answered) && answered.answer === null) return missing(request);
     return this.#written(request, answered, undefined);
   }
 
   #written(
-    request: StoreRequest | DeleteRequest | ExpireRequest,
+    request: WriteRequest,
     answered: Answered | Failure,
     value: KeptBytes | undefined,
   ): KeptReply {
     if (isFailure(answered)) return answered;
-    const [isDone, header] = answered.answer as [number, Buffer];
+    const [done, header] = answered.answer as [number, Buffer];
     const meta = header.length === 0 ? undefined : decodeMeta(header);
-    if (isDone === 0) return preconditionFailed(request, meta);
+    if (done === 0) return preconditionFailed(request, meta);
     const { replicas = 0 } = request;
     if (answered.acknowledged < replicas) return notReplicated(answered, replicas);
     return { status: 'ok', node: nodeOf(answered), meta: meta ?? NO_META, value };
   }
 
-  #run(script: Script, request: Request, args: readonly Argument[]): Promise<Answered | Failure> {
-    const name = this.#space.nameOf(request.key);
-    const call: Call = {
-      slot: this.#space.slotOf(request.key),
-      isWrite: ACTIONS[request.action].writes,
-      replicas: 'replicas' in request ? (request.replicas ?? 0) : 0,
-      send: (server, asks) => server.run(script, [name], args, asks),
-    };
-    return this.#fleet.ask(call);
+  /** Runs a script that changes nothing but the time of the last access. */
+  #look(script: Script, { key }: Request, args: readonly Argument[]): Promise<Answered | Failure> {
+    return this.#run(script, key, args, { isWrite: false });
   }
+
+  #write(
+    script: Script,
+    { key, replicas = 0 }: WriteRequest,
+    args: readonly Argument[],
+  ): Promise<Answered | Failure> {
+    return this.#run(script, key, args, { isWrite: true, replicas });
+  }
+
+  #run(
+    script: Script,
+    key: Key,
+    args: readonly Argument[],
+    kind: Pick<Call, 'isWrite' | 'replicas'>,
+  ): Promise<Answered | Failure> {
+    const name = this.#space.nameOf(key);
+    return this.#fleet.ask({
+      slot: this.#space.slotOf(key),
+      send: (server, asks) => server.run(script, [name], args, asks),
+      ...kind,
+    });
+  }
+}
+
+/** What is stored, and when. */
+interface Put {
+  readonly value: ByteRange;
+  /** Undefined for a record that expires when it would have. */
+  readonly ttlNs: bigint | undefined;
+  readonly condition?: Condition | undefined;
+}
+
+type WriteRequest = StoreRequest | DeleteRequest | ExpireRequest | EditRequest;
+
+/** Whether a write script has done what it was asked for. */
+function isDone({ answer }: Answered): boolean {
+  return (answer as [number])[0] === 1;
+}
+
+/** Tells a load of the whole value from those of a part. */
+function isWhole(request: ReadRequest): request is LoadRequest {
+  return request.action === 'load' && request.pointer === undefined;
 }
 
 /** The conditions as the scripts read them. */
@@ -231,9 +317,4 @@ function nodeOf({ from }: Answered): NodeRef {
 
 function rangeText({ first, last }: SlotRange): string {
   return first === last ? `${first}` : `${first}-${last}`;
-}
-
-function missing({ action, key }: Request): Failure {
-  const text = keyText(key);
-  return failure('KEY_NOT_FOUND', `unable to ${action} ${text} key, ${text} does not exist`);
 }

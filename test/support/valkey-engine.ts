@@ -25,6 +25,7 @@ export class TestEngine implements Disposable {
     const engine = new ValkeyEngine({
       seeds,
       access: { user: undefined, password: undefined, database: 0, tls: undefined, ...access },
+      valueBytesMax: 16 * 1024 * 1024,
       accessed: 'exact',
       prefix: keyFromText('')!,
       scheduler: new Scheduler(),

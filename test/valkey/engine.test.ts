@@ -101,6 +101,56 @@ needs('redis-server').each(programs)('the engine on %s', (program) => {
     expect(outcomeOf(missing)).toBe('KEY_NOT_FOUND');
   });
 
+  test('parts are loaded, changed and removed; the record expires when it would have', async () => {
+    await on.store('doc', '{"a":[1,2],"n":1.0}', { ttlNs: hour });
+    const deadline = await server.client.pexpiretime('doc');
+    const load = { action: 'load', key: key('doc'), pointer: '/a/1' } as const;
+    expect(valueOf(await on.serve(load))).toBe('2');
+    const missing = await on.serve({ ...load, pointer: '/x' });
+    expect(outcomeOf(missing)).toBe('PART_NOT_FOUND');
+    const value = { bytes: Buffer.from('"new"'), start: 0, end: 5 };
+    const store = { action: 'store', key: key('doc'), pointer: '/a/0', value } as const;
+    const stored = await on.serve(store);
+    expect(valueOf(stored)).toBe('"new"');
+    expect(metaOf(stored)).toMatchObject({ index: 2, ttlNs: hour, accessedAt: expect.any(Number) });
+    await on.serve({ action: 'delete', key: key('doc'), pointer: '/a/1' });
+    expect(valueOf(await on.load('doc'))).toBe('{"a":["new"],"n":1.0}');
+    expect(await server.client.pexpiretime('doc')).toBe(deadline);
+    expect((await server.client.getBuffer('doc'))![0]).toBe(253);
+    // A whole new value has the short header again.
+    await on.store('doc', '1', { ttlNs: hour });
+    expect((await server.client.getBuffer('doc'))![0]).toBe(254);
+    await on.serve({ action: 'delete', key: key('doc') });
+  });
+
+  test('a record that was changed expires at its first deadline, also after expire', async () => {
+    await on.store('n', '1', { ttlNs: 50_000_000n });
+    const add = { action: 'increment', key: key('n'), pointer: '', by: '1', initial: '0' } as const;
+    expect(valueOf(await on.serve({ ...add, expire: 'created' }))).toBe('2');
+    await eventually(async () => expect(outcomeOf(await on.load('n'))).toBe('KEY_NOT_FOUND'));
+    await on.store('n', '1', { ttlNs: hour });
+    await on.serve({ ...add, expire: 'created' });
+    await on.serve({ action: 'expire', key: key('n'), ttlNs: 50_000_000n });
+    await eventually(async () => expect(outcomeOf(await on.load('n'))).toBe('KEY_NOT_FOUND'));
+  });
+
+  test('of 200 increments from two engines at a time none is lost and none done twice', async () => {
+    using other = await TestEngine.start([server.addr]);
+    const add = {
+      action: 'increment',
+      key: key('sum'),
+      pointer: '',
+      by: '1',
+      initial: '0',
+    } as const;
+    const all = Array.from({ length: 200 }, (_, n) =>
+      (n % 2 ? on : other).serve({ ...add, expire: 'created' }),
+    );
+    const sums = (await Promise.all(all)).map((reply) => Number(valueOf(reply)));
+    expect(sums.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+    expect(metaOf(await on.load('sum')).index).toBe(200);
+  });
+
   test('what others have stored is refused, listed, and never written over', async () => {
     await server.client.set('text', 'hello');
     await server.client.rpush('list', 'a');
@@ -186,8 +236,13 @@ needs('redis-server').each(programs)('the engine on %s', (program) => {
       await server.client.replicaof(second.host, second.port);
       await eventually(async () => {
         expect(outcomeOf(await on.store('a', '2'))).toBe('OWNER_UNAVAILABLE');
-        expect(outcomeOf(await on.load('a'))).toBe('OWNER_UNAVAILABLE');
       });
+      await eventually(async () => {
+        expect(await server.client.info()).toContain('master_link_status:up');
+      });
+      // It has what the other has, nothing: that is no answer either.
+      expect(outcomeOf(await on.load('a'))).toBe('OWNER_UNAVAILABLE');
+      expect(outcomeOf(await on.load('a', { ifMatch: ['x'] }))).toBe('OWNER_UNAVAILABLE');
       await server.client.replicaof('NO', 'ONE');
       await eventually(async () => expect(outcomeOf(await on.store('a', '2'))).toBe('ok'));
     });
