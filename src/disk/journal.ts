@@ -46,6 +46,14 @@ class Batch {
  * all who wait. Where the disk fails, changes are refused and those that were made are kept, until it
  * takes them.
  */
+/** What waits to be written. */
+export interface JournalStats {
+  /** Whether the disk fails, so that nothing can be changed. */
+  readonly isFailed: boolean;
+  /** Values that wait for the batch before theirs. */
+  readonly unwrittenBytes: number;
+}
+
 export class Journal implements Sink {
   refusal: Failure | undefined;
   readonly #options: JournalOptions;
@@ -69,6 +77,10 @@ export class Journal implements Sink {
   /** The records have been read back: what arrives from now on is written. */
   begin(): void {
     this.#isReading = false;
+  }
+
+  stats(): JournalStats {
+    return { isFailed: this.refusal !== undefined, unwrittenBytes: this.#next.sizeBytes };
   }
 
   apply(change: Change): void | Promise<Failure | undefined> {

@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { systemTimers } from '../base/timers.ts';
 import { DataDirectory, type Identity } from '../disk/directory.ts';
 import { entryName } from '../disk/format.ts';
-import { Journal } from '../disk/journal.ts';
+import { Journal, type JournalStats } from '../disk/journal.ts';
 import { readRecords } from '../disk/recovery.ts';
 import type { RecordState } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
@@ -52,6 +52,10 @@ export class Disk {
       },
     });
     return new Disk(directory, journal, log);
+  }
+
+  stats(): JournalStats {
+    return this.#journal.stats();
   }
 
   get identity(): Identity {

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'pr
 
 import { matchTarget } from '../api/routes.ts';
 import type { Failure } from '../base/errors.ts';
+import type { JournalStats } from '../disk/journal.ts';
 import type { StoreStats } from '../store/store.ts';
 import { RequestTimes } from './request-times.ts';
 
@@ -84,6 +85,18 @@ export class NodeMetrics {
       'expiry_lag_seconds',
       'From the deadline of the record that was freed last to that moment.',
       () => store().expiryLagUs / 1e6,
+    );
+  }
+
+  /** Adds what waits to be written to the disk of this node. */
+  addDisk(disk: () => JournalStats): void {
+    this.#gauge('disk_failed', 'Whether the disk fails, so that nothing can be changed.', () =>
+      disk().isFailed ? 1 : 0,
+    );
+    this.#gauge(
+      'disk_unwritten_bytes',
+      'Values that wait to be written to the disk.',
+      () => disk().unwrittenBytes,
     );
   }
 

@@ -11,6 +11,7 @@ import { systemTimers } from '../base/timers.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import type { Application } from '../http/exchange.ts';
+import type { JournalStats } from '../disk/journal.ts';
 import { HttpServer } from '../http/server.ts';
 import { formatAddress, isLoopback, isUnspecified, type Address } from '../net/address.ts';
 import { describeNetworkError } from '../net/network-error.ts';
@@ -36,6 +37,8 @@ export interface Backend {
   readonly engine: Engine;
   /** What the store of this node holds, if it has one. */
   readonly stats?: () => StoreStats;
+  /** What waits to be written to its disk, if it has one. */
+  readonly diskStats?: (() => JournalStats) | undefined;
   /** What the log says of it. */
   readonly facts: object;
   /** Where others reach this node, when its address for clients is every interface. */
@@ -187,13 +190,14 @@ interface Plan {
 
 /** The API over a backend, and what sees its requests. */
 function assemble({ config, log, access, backend, scheduler, closing }: Plan): Application {
-  const { engine, stats } = backend;
+  const { engine, stats, diskStats } = backend;
   const members = () => {
     const found = engine.members();
     return isFailure(found) ? [] : found;
   };
   const metrics = new NodeMetrics(members, version());
   if (stats !== undefined) metrics.addStore(stats, config['max-memory']);
+  if (diskStats !== undefined) metrics.addDisk(diskStats);
   const api = new Api({
     engine,
     scheduler,
@@ -270,6 +274,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   return {
     engine: cluster,
     stats: () => store.stats(),
+    diskStats: disk && (() => disk.stats()),
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(readCredentials(config, material)),

@@ -82,13 +82,16 @@ interface Manifest {
     readonly replicas: number;
     readonly serviceName: string;
     readonly podManagementPolicy: string;
+    readonly volumeClaimTemplates: readonly { readonly metadata: { readonly name: string } }[];
     readonly template: {
       readonly metadata: { readonly labels: Record<string, string> };
       readonly spec: {
         readonly terminationGracePeriodSeconds: number;
+        readonly volumes: readonly { readonly name: string }[];
         readonly containers: readonly {
           readonly args: readonly string[];
           readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+          readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
           readonly startupProbe: Probe;
           readonly livenessProbe: Probe;
           readonly readinessProbe: Probe;
@@ -127,6 +130,16 @@ describe('the manifest for Kubernetes', () => {
       });
     }
     expect(set.podManagementPolicy).toBe('Parallel');
+  });
+
+  test('what is mounted is there, and records lie on a claim of the pod', () => {
+    const claims = set.volumeClaimTemplates.map(({ metadata }) => metadata.name);
+    const mounts = container!.volumeMounts;
+    const volumes = [...claims, ...pod.volumes.map(({ name }) => name)];
+    expect(mounts.map(({ name }) => name).toSorted()).toEqual(volumes.toSorted());
+    const { mountPath } = mounts.find(({ name }) => name === claims[0])!;
+    const flag = container!.args.find((arg) => arg.startsWith('-data-dir='));
+    expect(flag).toContain(`${mountPath}/`);
   });
 
   test('services and selectors lead to the pods', () => {

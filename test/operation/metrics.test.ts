@@ -1,5 +1,6 @@
 // What a Prometheus server scrapes, and what operators are told of it.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -9,9 +10,11 @@ import { exchange } from '../support/wire.ts';
 
 const root = join(import.meta.dirname, '../..');
 
+const directory = mkdtempSync(join(tmpdir(), 'memhashd-metrics-'));
+
 let node: NodeProcess;
 beforeAll(async () => {
-  node = await NodeProcess.start(['-max-memory', '8mib']);
+  node = await NodeProcess.start(['-max-memory', '8mib', '-data-dir', join(directory, 'data')]);
   await put(node.url, 'a', '1', { expireTime: '1h' });
   await put(node.url, 'b', '1');
   await get(node.url, 'missing');
@@ -19,7 +22,10 @@ beforeAll(async () => {
   await ask(node.url, 'GET', '/nowhere');
   await exchange(node.port, 'nonsense\r\n\r\n');
 });
-afterAll(() => node[Symbol.asyncDispose]());
+afterAll(async () => {
+  await node[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
 
 /** The lines of `/metrics` by name and labels. */
 async function scrape(): Promise<Map<string, number>> {
@@ -53,6 +59,7 @@ test('records, bytes, members', async () => {
   expect(values.get('memhashd_records_expiring')).toBe(1);
   expect(values.get('memhashd_store_live_bytes')).toBeGreaterThan(0);
   expect(values.get('memhashd_store_max_bytes')).toBe(8 * 2 ** 20);
+  expect(values.get('memhashd_disk_failed')).toBe(0);
   expect(values.get('memhashd_ready')).toBe(1);
   expect(values.get('memhashd_members')).toBe(1);
   expect(values.get('memhashd_partitions_owned')).toBe(16_384);
