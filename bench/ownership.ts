@@ -7,7 +7,10 @@ import { KeySource } from './records.ts';
 export const PARTITIONS = 16_384;
 
 export function topologyOf(members: readonly string[]): Topology {
-  return new Topology({ clusterId: '', epoch: 1, members }, PARTITIONS);
+  return new Topology(
+    { clusterId: '', epoch: 1, by: '', members, before: [], lives: {} },
+    PARTITIONS,
+  );
 }
 
 /** The first `count` keys that a member owns. */

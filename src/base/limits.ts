@@ -173,7 +173,7 @@ export const MEMBERS_MAX = 256;
 export const ADDRESS_CHARS_MAX = 262;
 
 /** A control message between peers: a few lists of the longest addresses of all members fit. */
-export const CONTROL_BYTES_MAX = 512 * KIB;
+export const CONTROL_BYTES_MAX = 1 * MIB;
 
 /** A frame between peers: the largest value, the longest key, and what stands around them. */
 export const FRAME_BYTES_MAX = VALUE_BYTES_MAX + 64 * KIB;
@@ -202,8 +202,11 @@ export const STRANGERS_BYTES_MAX = 4 * MIB;
 /** Channels that one address may have open here; past it the oldest is closed. */
 export const SESSIONS_PER_PEER_MAX = 8;
 
-/** Bytes a second that records may take which move from this node, unless it is told otherwise. */
-export const MIGRATION_BYTES_PER_SECOND = 64 * MIB;
+/** Longest time for which a node that stops may hand over its keys first. */
+export const LEAVE_WAIT_MAX_MS = 86_400_000;
+
+/** The least that records which move from this node may take, in bytes a second. */
+export const MIGRATION_BYTES_PER_SECOND_MIN = 64 * KIB;
 
 /** Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. */
 export const STREAM_CREDIT_BYTES = 4 * MIB;
@@ -280,8 +283,29 @@ export const REDIAL_MAX_MS = 500;
 /** Longest wait between two attempts to reach a first node of `-join`. */
 export const JOIN_WAIT_MAX_MS = 30_000;
 
-/** How often one request may be sent on, because the node that got it was not the owner. */
-export const HOPS_MAX = 2;
+/** Lives of peers that are remembered as over. */
+export const OVER_LIVES_MAX = 64;
+
+/** Time for which a request may wait for a key that is on its way from one member to another. */
+export const MOVE_WAIT_MS = 2000;
+
+/** The same at the member that a peer has sent it to: less than the peer waits for an answer. */
+export const MOVE_WAIT_HERE_MS = 1500;
+
+/** Pause before a request is sent again, when the member that got it was not the owner. */
+export const NOT_MINE_PAUSE_MS = 20;
+
+/** How often a member looks for what is to be planned, and for what has come to a standstill. */
+export const HANDOVER_TICK_MS = 250;
+
+/** Time without progress after which a handover is given up by whoever can. */
+export const HANDOVER_STUCK_MS = 10_000;
+
+/** Longest pause after a handover that was given up. */
+export const HANDOVER_PAUSE_MAX_MS = 5000;
+
+/** Records that are copied between two looks at who else has something to do. */
+export const COPIES_PER_SHARE = 16;
 
 /** Time in which a TLS handshake must be done. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;

@@ -59,6 +59,11 @@ async function run(config: Config): Promise<void> {
   const log = createLog({ format, level: config['log-level'] }, process.stderr);
   const opening = Node.open(config, log, process.env['MEMHASHD_CHECK'] === '1');
   let isServing = false;
+  let closing: Promise<void> | undefined;
+  const close = (node: Node): Promise<void> => {
+    closing ??= node.close().then(() => log.info('stopped'));
+    return closing;
+  };
   let signals = 0;
   const stop = (signal: NodeJS.Signals): void => {
     signals++;
@@ -67,11 +72,16 @@ async function run(config: Config): Promise<void> {
     log.info({ signal }, 'stopping');
     // A node that still waits for the rest of its cluster has nothing to finish.
     if (!isServing) process.exit(0);
-    void opening.then((node) => node.close()).then(() => log.info('stopped'));
+    void opening.then((node) => node.leave().then(() => close(node)));
   };
   // It may be for long that a node waits for the others, and its certificates are renewed meanwhile.
   const reload = (): void => void opening.then((node) => node.reload()).catch(() => {});
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
-  await (await opening).join();
+  const node = await opening;
+  await node.join();
   isServing = true;
+  void node.gone.then((reason) => {
+    if (reason !== undefined) process.exitCode = 1;
+    return close(node);
+  });
 }

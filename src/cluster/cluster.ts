@@ -1,21 +1,25 @@
-/** The cluster as one node sees it: who the members are, the links to them, and the way to each key. */
+/**
+ * The cluster as one node sees it. What happens comes in as events, `handover.ts` decides, and what it
+ * decides is carried out here.
+ */
 
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
+import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
-import { JOIN_WAIT_MAX_MS, MIGRATION_BYTES_PER_SECOND, REDIAL_MAX_MS } from '../base/limits.ts';
-import type { Scheduler } from '../base/scheduler.ts';
-import type { Timers } from '../base/timers.ts';
-import { isSameFence, type Fence } from '../peer/fence.ts';
-import type { NotMine, PeerEvent, PeerHost } from '../peer/host.ts';
 import {
-  judge,
-  PROTOCOL,
-  type Hello,
-  type NodeState,
-  type TopologyFacts,
-} from '../peer/messages.ts';
+  HANDOVER_PAUSE_MAX_MS,
+  HANDOVER_STUCK_MS,
+  HANDOVER_TICK_MS,
+  JOIN_WAIT_MAX_MS,
+  REDIAL_MAX_MS,
+} from '../base/limits.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { Cancel, Timers } from '../base/timers.ts';
+import { isSameFence, type Fence } from '../peer/fence.ts';
+import type { NotMine, PeerEvent, PeerHost, StreamUser } from '../peer/host.ts';
+import { PROTOCOL, type Hello } from '../peer/messages.ts';
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
@@ -23,10 +27,23 @@ import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/list
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Watch, WatchQuery } from '../record/watch.ts';
-import { Forming } from './forming.ts';
+import { judge } from './admission.ts';
+import { knownAddresses, missingAddresses } from './forming.ts';
+import {
+  handle,
+  targetsOf,
+  tell,
+  wantedOf,
+  type HandoverEffect,
+  type HandoverEvent,
+} from './handover.ts';
 import { listMembers, type MemberLister } from './listing.ts';
+import { Migration, type MigratingStore } from './migration.ts';
 import { News } from './news.ts';
 import { NOT_READY, Router, type LocalEngine } from './router.ts';
+import { isOver, livePart, startHandover, type Handover } from './state.ts';
+import { coordinatorOf, type Plan, type TopologyFacts } from './told.ts';
+import { readTold } from './told-reader.ts';
 import { Topology } from './topology.ts';
 import { Watching, type WatchedStore } from './watching.ts';
 
@@ -37,17 +54,20 @@ export interface ClusterOptions {
   readonly join: readonly string[];
   /** How often an address of `-join` is tried again before the first was reached. */
   readonly joinRetries: number;
-  /** When the process started, in microseconds. */
-  readonly startedAt: number;
+  /** What records that move may take. */
+  readonly migrationBytesPerSecond: number;
+  readonly clock: Clock;
   readonly scheduler: Scheduler;
   /** The store of this node. */
-  readonly store: LocalEngine & Lister & Scanner & WatchedStore;
+  readonly store: LocalEngine & Lister & Scanner & MigratingStore & WatchedStore;
   /** Listening already. */
   readonly transport: Transport;
   readonly timers: Timers;
   /** From 0 to less than 1. */
   readonly random: () => number;
   readonly log: Logger;
+  /** Told once when this node, which was a member, is none any more: it has left, or was put out. */
+  readonly onGone: (reason: string | undefined) => void;
 }
 
 /** A member as `GET /v1/nodes` shows it. */
@@ -67,34 +87,57 @@ export class Cluster implements Engine, PeerHost {
   readonly #self: string;
   readonly #router: Router;
   readonly #peers: Peers;
+  readonly #migration: Migration;
+  readonly #watching: Watching;
+  readonly #startedAt: number;
   /** The last life that was seen of each peer. */
   readonly #lives = new Map<string, Hello>();
-  readonly #forming: Forming;
-  readonly #watching: Watching;
-  #client = '';
+  #state: Handover;
   #topology: Topology | undefined;
-  #lastState = '';
+  #client = '';
+  /** What was told last, and how often something was. */
+  #told = '';
+  #revision = 0;
+  #lastLine = '';
+  readonly #events: HandoverEvent[] = [];
+  #isHandling = false;
   /** Whether a node of `-join` has been reached. */
   #hasContact = false;
+  #failures = 0;
+  #planAtMs = 0;
+  /** Since when nothing has gone on in a handover, and what it was then. */
+  #standstill = { text: '', sinceMs: 0 };
+  #stopTicking: Cancel = () => {};
   #onFormed = (): void => {};
   #onFailed = (_error: Error): void => {};
 
   constructor(options: ClusterOptions) {
+    const { self, join, store, transport, timers, scheduler, clock, partitions } = options;
     this.#options = options;
     this.#log = options.log;
-    this.#news = new News(options.log, () => options.timers.nowMs());
-    this.#self = options.self.addr;
-    this.scheduler = options.scheduler;
-    this.#router = new Router(options.store, (answer) => this.#onNotMine(answer));
-    const { transport, timers } = options;
+    this.#news = new News(options.log, () => timers.nowMs());
+    this.#self = self.addr;
+    this.#startedAt = clock();
+    this.scheduler = scheduler;
+    this.#state = startHandover(self.addr, self.id, join);
     this.#peers = new Peers({
       host: this,
       transport,
       timers,
-      streamBytesPerSecond: MIGRATION_BYTES_PER_SECOND,
+      streamBytesPerSecond: options.migrationBytesPerSecond,
     });
-    this.#forming = new Forming(this.#self, options.join);
+    this.#migration = new Migration({
+      self: self.addr,
+      partitions,
+      store,
+      scheduler,
+      timers,
+      clock,
+      openStream: (target, onClose) => this.#peers.openStream(target, onClose),
+      happen: (event) => this.#happen(event),
+    });
     this.#watching = new Watching(options);
+    this.#router = new Router({ local: store, moves: this.#migration, timers });
   }
 
   /**
@@ -109,12 +152,20 @@ export class Cluster implements Engine, PeerHost {
       this.#onFormed = resolve;
       this.#onFailed = reject;
       this.#peers.start();
+      this.#stopTicking = this.#options.timers.every(HANDOVER_TICK_MS, () => this.#tick());
       this.#advance();
     });
   }
 
+  /** Begins to hand over all that this node has to the other members. */
+  leave(): void {
+    const { addr, id } = this.#options.self;
+    this.#happen({ kind: 'wish', wish: { kind: 'leave', who: addr, life: id } });
+  }
+
   /** Closes all links. */
   close(): void {
+    this.#stopTicking();
     this.#peers.close();
   }
 
@@ -122,7 +173,7 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request, isGone);
   }
 
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply> {
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine> {
     return this.#router.serveHere(request, fence);
   }
 
@@ -133,8 +184,8 @@ export class Cluster implements Engine, PeerHost {
   ): Iterable<ListPiece> | NotMine | Failure {
     const topology = this.#topology;
     if (topology === undefined) return NOT_READY;
-    if (!isSameFence(topology, fence)) return { status: 'not-mine', topology: topology.facts() };
-    return this.#options.store.scan(query, from);
+    if (!isSameFence(topology, fence)) return { status: 'not-mine' };
+    return this.#options.store.scan({ ...query, owns: (one) => this.#router.owns(one) }, from);
   }
 
   /** The members, sorted by address; a failure while the cluster is forming. */
@@ -147,16 +198,14 @@ export class Cluster implements Engine, PeerHost {
 
   /** The keys of this node, or of all members one after the other. */
   list(query: ListQuery): Listing {
-    if (this.#topology === undefined) return [NOT_READY];
-    const { members } = this.#topology;
+    const topology = this.#topology;
+    if (topology === undefined) return [NOT_READY];
     const listers = new Map<string, MemberLister>();
-    for (const address of query.scope === 'node' ? [this.#self] : members) {
-      listers.set(
-        address,
-        address === this.#self ? this.#options.store : this.#peers.link(address)!,
-      );
+    for (const address of query.scope === 'node' ? [this.#self] : topology.members) {
+      const own = { list: (keys: KeyQuery) => this.#list(keys) };
+      listers.set(address, address === this.#self ? own : this.#peers.link(address)!);
     }
-    return listMembers(listers, query, this.#topology);
+    return listMembers(listers, query, topology);
   }
 
   watch(query: WatchQuery, onNews: () => void): Watch | Failure {
@@ -168,44 +217,58 @@ export class Cluster implements Engine, PeerHost {
   }
 
   hello(): Hello {
-    const { self, partitions, startedAt } = this.#options;
-    const state = this.#state();
-    const client = this.#client;
+    const { self, partitions } = this.#options;
     return {
       protocol: PROTOCOL,
       id: self.id,
       address: self.addr,
-      client,
+      client: this.#client,
       partitions,
-      startedAt,
-      state,
+      startedAt: this.#startedAt,
+      state: { revision: this.#revision, told: tell(this.#state) },
     };
   }
 
   admit(peer: Hello, dialled: string | undefined): string | undefined {
-    const refusal = this.#judge(dialled ?? peer.address, peer);
-    if (refusal !== undefined) return refusal;
-    if (dialled !== undefined) return this.#onFound(dialled, peer);
-    if (peer.id === this.#options.self.id) return undefined;
-    this.#onState(peer, peer.state);
-    this.#peers.link(peer.address)?.dial();
+    const told = readTold(peer.state.told);
+    const ours = { hello: this.hello(), told: tell(this.#state) };
+    const verdict = judge(ours, { hello: peer, told });
+    if (verdict.kind === 'refused') {
+      return this.#refuse(dialled ?? peer.address, peer.address, verdict.reason, {
+        isFatal: verdict.givesWay && dialled !== undefined,
+      });
+    }
+    if (dialled !== undefined && dialled !== peer.address) {
+      if (this.#topology !== undefined) return `it is ${peer.address}, and not ${dialled}`;
+      this.#happen({ kind: 'found', dialled, address: peer.address });
+      // A host name has led to a node with another name: the link goes to that.
+      return undefined;
+    }
+    if (verdict.kind === 'self') return undefined;
+    if (dialled === undefined && isOver(this.#state, peer.address, peer.id)) {
+      const reason = `another life of ${peer.address} is there, or has taken its place`;
+      return this.#refuse(peer.address, peer.address, reason, { isFatal: false });
+    }
+    if (dialled !== undefined) this.#happen({ kind: 'found', dialled, address: peer.address });
+    this.#onState(peer);
+    if (dialled === undefined) this.#peers.link(peer.address)?.dial();
     return undefined;
   }
 
-  receive(): string {
-    return 'no records move yet';
+  receive({ address, id }: Hello, about: string): StreamUser | string {
+    return this.#migration.receive(address, id, about);
   }
 
   on(event: PeerEvent): void {
     switch (event.kind) {
       case 'up':
-        return this.#onUp(event.dialled, event.peer);
+        return this.#onUp(event.peer);
       case 'down':
         return this.#onDown(event.dialled, event.reason, event.attempt);
       case 'state':
-        return this.#onState(event.peer, event.state);
+        return this.#onState({ ...event.peer, state: event.state });
       case 'left':
-        return this.#news.tell(event.peer.address, event.reason, 'a peer has left the peer port');
+        return this.#onLeft(event.peer, event.reason);
       case 'stranger': {
         const text = 'somebody was turned away at the peer port';
         return this.#news.tell(event.remote, event.reason, text);
@@ -219,37 +282,39 @@ export class Cluster implements Engine, PeerHost {
     return Math.min(50 * 2 ** (attempt - 1), REDIAL_MAX_MS) * (0.5 + this.#options.random() / 2);
   }
 
-  /** At the address `dialled` there is the node `peer`. */
-  #onFound(dialled: string, peer: Hello): string | undefined {
-    if (this.#topology === undefined) {
-      this.#forming.found(dialled, peer.address);
-      // A host name has led to a node with another name: the link goes to that.
-      if (peer.address !== dialled) this.#advance();
-    } else if (peer.address !== dialled) {
-      return `it is ${peer.address}, and not ${dialled}`;
-    }
-    return undefined;
+  #list(query: KeyQuery): ReturnType<Lister['list']> {
+    return this.#options.store.list({ ...query, owns: (one) => this.#router.owns(one) });
   }
 
-  #onUp(dialled: string, peer: Hello): void {
+  #refuse(
+    where: string,
+    address: string,
+    reason: string,
+    { isFatal }: { readonly isFatal: boolean },
+  ): string {
+    this.#news.tell(where, `${this.#self} and ${address}: ${reason}`, 'a node was refused');
+    if (isFatal) this.#fail(`${this.#self} cannot join ${address}: ${reason}`);
+    return reason;
+  }
+
+  #onUp(peer: Hello): void {
     this.#meet(peer);
     this.#hasContact = true;
     // Those that wait for long to be tried again are worth a try now.
     this.#peers.redial();
-    this.#peers.link(dialled)?.sendState(this.#state());
-    this.#forming.linked(peer.address, peer.id);
-    this.#onState(peer, peer.state);
+    this.#happen({ kind: 'linked', address: peer.address, life: peer.id });
+    this.#onState(peer);
+    this.#peers.link(peer.address)?.sendState(this.hello().state);
   }
 
-  #onState({ address, id }: Hello, state: NodeState): void {
-    if (state.topology !== null) this.#consider(state.topology);
-    if (this.#topology !== undefined) return;
-    this.#forming.reported(address, id, state);
-    this.#advance();
+  #onState({ address, id, state }: Hello): void {
+    if (id === this.#options.self.id) return;
+    const { revision } = state;
+    this.#happen({ kind: 'told', address, life: id, revision, told: readTold(state.told) });
   }
 
   #onDown(address: string, reason: string, attempt: number): void {
-    this.#forming.lost(address);
+    this.#happen({ kind: 'lost', address });
     const { join, joinRetries } = this.#options;
     const isJoining = this.#topology === undefined && !this.#hasContact;
     if (isJoining && join.includes(address) && attempt > joinRetries) {
@@ -261,14 +326,10 @@ export class Cluster implements Engine, PeerHost {
     }
   }
 
-  /** Why a node is refused, undefined if it is not. What is refused may end this node instead. */
-  #judge(address: string, peer: Hello): string | undefined {
-    const verdict = judge(this.hello(), peer);
-    if (verdict.kind !== 'refused') return undefined;
-    const { reason, givesWay } = verdict;
-    this.#news.tell(address, `${this.#self} and ${peer.address}: ${reason}`, 'a node was refused');
-    if (givesWay) this.#fail(`${this.#self} cannot join ${peer.address}: ${reason}`);
-    return reason;
+  #onLeft({ address }: Hello, reason: string): void {
+    this.#news.tell(address, reason, 'a peer has left the peer port');
+    // Who is not linked, and does not dial any more, wants nothing any more.
+    if (this.#peers.link(address)?.status.kind !== 'up') this.#happen({ kind: 'lost', address });
   }
 
   /** Notes which life of a peer is there now. */
@@ -284,60 +345,170 @@ export class Cluster implements Engine, PeerHost {
     }
   }
 
-  /** Goes by the topology that a peer goes by, if it is newer. */
-  #consider(facts: TopologyFacts): void {
-    const current = this.#topology;
-    const isNewer =
-      current === undefined ||
-      (current.clusterId === facts.clusterId && current.epoch < facts.epoch);
-    if (isNewer && facts.members.includes(this.#self)) this.#adopt(facts);
+  /** Something has happened: decides what follows, and does it. */
+  #happen(event: HandoverEvent): void {
+    this.#events.push(event);
+    this.#advance();
   }
 
-  #onNotMine(answer: NotMine): void {
-    this.#consider(answer.topology);
-  }
-
-  /** Forming, one step: dials who has been heard of, tells what is known, declares what is certain. */
   #advance(): void {
-    if (this.#topology !== undefined) return;
-    this.#peers.linkTo(this.#forming.targets());
-    const members = this.#forming.declarable();
-    if (members !== undefined) {
-      this.#adopt({ clusterId: randomUUID(), epoch: 1, members });
-    } else {
-      this.#publish();
+    // What is done may let more happen, which then comes after it.
+    if (this.#isHandling) return;
+    this.#isHandling = true;
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        if (event !== undefined) this.#handle(event);
+        else if (!this.#plan()) break;
+      }
+    } finally {
+      this.#isHandling = false;
+    }
+    this.#peers.linkTo(targetsOf(this.#state));
+    this.#publish();
+  }
+
+  #handle(event: HandoverEvent): void {
+    const before = this.#state;
+    const { state, effects } = handle(before, event);
+    this.#state = state;
+    const isNew = livePart(state.part) !== null && state.part?.plan !== before.part?.plan;
+    if (isNew && !effects.some(({ kind }) => kind === 'abort')) {
+      this.#logPlan('a handover was agreed to');
+      this.#migration.prepare(state.part!.plan);
+    }
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  /** Plans what is wanted, if it is for this node to plan; tells whether it did. */
+  #plan(): boolean {
+    const { topology } = this.#state;
+    const isWanted = topology === null || wantedOf(this.#state) !== undefined;
+    if (!isWanted || this.#options.timers.nowMs() < this.#planAtMs) return false;
+    const before = this.#state;
+    this.#handle({ kind: 'plan', clusterId: topology?.clusterId ?? randomUUID() });
+    return this.#state !== before;
+  }
+
+  #carryOut(effect: HandoverEffect): void {
+    switch (effect.kind) {
+      case 'copy':
+        void this.#migration.copy(effect.plan);
+        return;
+      case 'abort': {
+        const { kind, who } = effect.plan;
+        this.#log.warn({ kind, who, reason: effect.reason }, 'a handover was given up');
+        this.#migration.abort(effect.plan, effect.reason);
+        const pauseMs = Math.min(HANDOVER_TICK_MS * 2 ** this.#failures++, HANDOVER_PAUSE_MAX_MS);
+        this.#planAtMs = this.#options.timers.nowMs() + pauseMs;
+        return;
+      }
+      case 'adopt':
+        return this.#adopt(effect.topology, effect.plan);
+      case 'arrived':
+        return this.#route();
+      case 'expelled':
+        return this.#go(`${effect.by} says: ${effect.reason}`);
+      case 'left':
+        return this.#go(undefined);
     }
   }
 
-  #adopt(facts: TopologyFacts): void {
-    const topology = new Topology(facts, this.#options.partitions);
-    this.#topology = topology;
-    this.#peers.linkTo(topology.members.filter((address) => address !== this.#self));
-    const remotes = topology.members.map((address) => this.#peers.link(address) ?? null);
-    this.#router.adopt({ topology, remotes });
-    this.#log.info(facts, 'this node is a member');
-    this.#publish();
-    this.#onFormed();
+  #adopt(facts: TopologyFacts, plan: Plan | null): void {
+    this.#failures = 0;
+    this.#topology = new Topology(facts, this.#options.partitions);
+    const { clusterId, epoch, members, by } = facts;
+    const isMember = members.includes(this.#self);
+    const text = isMember ? 'this node is a member' : 'this node is no member any more';
+    this.#log.info({ clusterId, epoch, members, by }, text);
+    this.#warnIfAlone(members);
+    this.#peers.linkTo(targetsOf(this.#state));
+    this.#route();
+    if (plan === null || plan.kind === 'form') this.#migration.dropOthers(this.#topology);
+    else this.#migration.commit(plan);
+    for (const giver of this.#state.awaiting) {
+      if (!this.#migration.isReceiving(giver))
+        this.#events.push({ kind: 'broken', address: giver });
+    }
+    if (isMember) this.#onFormed();
   }
 
-  #state(): NodeState {
+  /** Serves by what is known now. */
+  #route(): void {
     const topology = this.#topology;
-    if (topology === undefined) return this.#forming.state();
-    const { revision } = this.#forming.state();
-    return { revision, known: topology.members, hasReachedAll: true, topology: topology.facts() };
+    if (topology === undefined) return;
+    const remotes = topology.members.map((address) =>
+      address === this.#self ? null : this.#peers.link(address)!,
+    );
+    this.#router.adopt({ topology, remotes, awaiting: new Set(this.#state.awaiting) });
+  }
+
+  /** This node is no member any more. */
+  #go(reason: string | undefined): void {
+    this.#router.close();
+    if (reason === undefined) this.#log.info('all is handed over');
+    else this.#log.error({ reason }, 'this node was put out of its cluster');
+    this.#options.onGone(reason);
+  }
+
+  /** Says it where -join has led to nobody else. */
+  #warnIfAlone(members: readonly string[]): void {
+    const { join } = this.#options;
+    if (members.length > 1 || join.length === 0) return;
+    this.#log.warn({ join }, '-join leads to nobody but this node: it is a cluster of one');
+  }
+
+  /** Looks for what is to be planned, and for what does not go on. */
+  #tick(): void {
+    this.#advance();
+    const nowMs = this.#options.timers.nowMs();
+    const part = livePart(this.#state.part);
+    const text = part === null ? '' : JSON.stringify([part.phase, this.#blockers()]);
+    if (text !== this.#standstill.text) this.#standstill = { text, sinceMs: nowMs };
+    if (part === null || nowMs - this.#standstill.sinceMs < HANDOVER_STUCK_MS) return;
+    // Copies may take their time; an agreement, or a party that is out of reach, may not.
+    const blockers = this.#blockers();
+    if (part.phase !== 'agreed' && blockers.length === 0) return;
+    const reason = `it has waited too long for ${blockers.join(', ') || 'the others'}`;
+    this.#happen({ kind: 'failed', reason });
+  }
+
+  /** The parties of a handover that are out of reach. */
+  #blockers(): string[] {
+    const part = livePart(this.#state.part);
+    const parties = Object.keys(part?.plan.next.lives ?? {});
+    return parties.filter(
+      (party) => party !== this.#self && this.#state.peers[party]?.isUp !== true,
+    );
   }
 
   /** Tells the peers what this node knows, if that has changed. */
   #publish(): void {
-    const state = this.#state();
-    const text = JSON.stringify([state, this.#forming.missing()]);
-    if (text === this.#lastState) return;
-    this.#lastState = text;
-    this.#peers.tell(state);
-    if (this.#topology === undefined) {
-      const facts = { known: state.known, missing: this.#forming.missing() };
-      this.#log.info(facts, 'the cluster is forming');
+    const told = tell(this.#state);
+    const text = JSON.stringify(told);
+    if (text !== this.#told) {
+      this.#told = text;
+      this.#revision++;
+      this.#peers.tell({ revision: this.#revision, told });
     }
+    if (this.#topology === undefined) this.#logForming(told.joining);
+  }
+
+  #logForming(joining: string): void {
+    const known = knownAddresses(this.#state);
+    const missing = missingAddresses(this.#state);
+    const line = JSON.stringify([known, missing, joining]);
+    if (line === this.#lastLine) return;
+    this.#lastLine = line;
+    if (joining === '') this.#log.info({ known, missing }, 'the cluster is forming');
+    else this.#log.info({ clusterId: joining }, 'this node waits to be let in');
+  }
+
+  #logPlan(text: string): void {
+    const { plan } = this.#state.part!;
+    const { kind, who, next } = plan;
+    if (kind === 'form') return;
+    this.#log.info({ kind, who, epoch: next.epoch, by: coordinatorOf(plan) }, text);
   }
 
   #fail(reason: string): void {

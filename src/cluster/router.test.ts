@@ -1,16 +1,18 @@
 import { expect, test } from 'vitest';
 
-import { failure } from '../base/errors.ts';
+import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
+import { MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
 import type { NotMine } from '../peer/host.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
-import { Router, type RemoteEngine } from './router.ts';
+import { SteppedTimers } from '../../test/support/stepped-timers.ts';
+import { Router, type LocalEngine, type Moves, type RemoteEngine, type Routes } from './router.ts';
 import { Topology } from './topology.ts';
 
 const clusterId = '11111111-1111-4111-8111-111111111111';
 const topologyOf = (epoch: number, members: string[]): Topology =>
-  new Topology({ clusterId, epoch, members }, 64);
+  new Topology({ clusterId, epoch, by: '', members, before: [], lives: {} }, 64);
 
 const servedBy = (addr: string): KeptReply => ({
   status: 'ok',
@@ -20,6 +22,20 @@ const servedBy = (addr: string): KeptReply => ({
 });
 
 const here = { serve: () => servedBy('a:1') };
+
+const nothingMoves: Moves = { hold: () => undefined };
+
+function makeRouter(
+  local: LocalEngine = here,
+  moves = nothingMoves,
+  timers = new SteppedTimers(),
+): Router {
+  return new Router({ local, moves, timers });
+}
+
+function routesOf(topology: Topology, ...remotes: Routes['remotes'][number][]): Routes {
+  return { topology, remotes, awaiting: new Set() };
+}
 
 /** A peer that gives these answers, one after the other. */
 class FakePeer implements RemoteEngine {
@@ -46,7 +62,7 @@ function loadOwnedBy(topology: Topology, member: string): Request {
 }
 
 test('before there is a topology nothing is served', () => {
-  const router = new Router(here, () => {});
+  const router = makeRouter();
   const request = loadOwnedBy(topologyOf(1, ['a:1']), 'a:1');
   expect(router.serve(request)).toMatchObject({ code: 'NOT_READY' });
   expect(router.serveHere(request, topologyOf(1, ['a:1']))).toMatchObject({ code: 'NOT_READY' });
@@ -55,55 +71,58 @@ test('before there is a topology nothing is served', () => {
 test('an own key is served without a promise, another by its owner', async () => {
   const topology = topologyOf(1, ['a:1', 'b:1']);
   const peer = new FakePeer(servedBy('b:1'));
-  const router = new Router(here, () => {});
-  router.adopt({ topology, remotes: [null, peer] });
+  const router = makeRouter();
+  router.adopt(routesOf(topology, null, peer));
   expect(router.serve(loadOwnedBy(topology, 'a:1'))).toEqual(servedBy('a:1'));
   const reply = router.serve(loadOwnedBy(topology, 'b:1'));
   expect(reply).toBeInstanceOf(Promise);
   expect(await reply).toEqual(servedBy('b:1'));
 });
 
-test('what a peer has sent is served here or answered with the topology, never sent on', () => {
+test('what a peer has sent is served here or refused, never sent on', () => {
   const topology = topologyOf(7, ['a:1', 'b:1']);
   const peer = new FakePeer();
-  const router = new Router(here, () => {});
-  router.adopt({ topology, remotes: [null, peer] });
+  const router = makeRouter();
+  router.adopt(routesOf(topology, null, peer));
   expect(router.serveHere(loadOwnedBy(topology, 'a:1'), topology)).toEqual(servedBy('a:1'));
-  expect(router.serveHere(loadOwnedBy(topology, 'b:1'), topology)).toEqual({
-    status: 'not-mine',
-    topology: { clusterId, epoch: 7, members: ['a:1', 'b:1'] },
-  });
+  expect(router.serveHere(loadOwnedBy(topology, 'b:1'), topology)).toEqual({ status: 'not-mine' });
   expect(peer.served).toEqual([]);
 });
 
-test('what was sent by another epoch or in another cluster is not served', () => {
+test('what was sent by an older epoch or in another cluster is not served', () => {
   const topology = topologyOf(7, ['a:1']);
-  const router = new Router(here, () => {});
-  router.adopt({ topology, remotes: [null] });
+  const router = makeRouter();
+  router.adopt(routesOf(topology, null));
   const request = loadOwnedBy(topology, 'a:1');
   for (const fence of [
     { cluster: topology.cluster, epoch: 6 },
-    { cluster: topology.cluster, epoch: 8 },
     { cluster: topology.cluster + 1, epoch: 7 },
   ]) {
     expect(router.serveHere(request, fence)).toMatchObject({ status: 'not-mine' });
   }
 });
 
-test('a request that met a newer epoch is retried by the newer topology', async () => {
+const NOT_MINE: NotMine = { status: 'not-mine' };
+
+/** A peer that is not the owner, and lets something happen before it says so. */
+function movedPeer(before: () => void): RemoteEngine {
+  return {
+    serve: async () => {
+      before();
+      return NOT_MINE;
+    },
+  };
+}
+
+test('a request that met a newer epoch is sent again by the newer topology', async () => {
   const older = topologyOf(1, ['a:1', 'b:1']);
   const newer = topologyOf(2, ['a:1', 'c:1']);
   const request = loadOwnedBy(older, 'b:1');
   const newOwner = newer.members[newer.ownerOf(newer.partitionOf(request.key))]!;
-  const [b, c] = [
-    new FakePeer({ status: 'not-mine', topology: newer.facts() }),
-    new FakePeer(servedBy('c:1')),
-  ];
-  const router = new Router(here, ({ topology }) => {
-    expect(topology.epoch).toBe(2);
-    router.adopt({ topology: newer, remotes: [null, c] });
-  });
-  router.adopt({ topology: older, remotes: [null, b] });
+  const router = makeRouter();
+  const c = new FakePeer(servedBy('c:1'));
+  const b = movedPeer(() => router.adopt(routesOf(newer, null, c)));
+  router.adopt(routesOf(older, null, b));
   expect(await router.serve(request)).toEqual(servedBy(newOwner));
 });
 
@@ -111,12 +130,17 @@ test('a value that comes with a promise stays, whatever is served meanwhile', as
   const older = topologyOf(1, ['a:1', 'b:1']);
   const newer = topologyOf(2, ['a:1']);
   const request = loadOwnedBy(older, 'b:1');
-  const notMine: NotMine = { status: 'not-mine', topology: newer.facts() };
   const memory = Buffer.from('_value_');
   const value = { bytes: memory, start: 1, end: 6 };
   const local = { serve: (): KeptReply => ({ ...servedBy('a:1'), value }) as KeptReply };
-  const router = new Router(local, () => router.adopt({ topology: newer, remotes: [null] }));
-  router.adopt({ topology: older, remotes: [null, new FakePeer(notMine)] });
+  const router = makeRouter(local);
+  router.adopt(
+    routesOf(
+      older,
+      null,
+      movedPeer(() => router.adopt(routesOf(newer, null))),
+    ),
+  );
   const reply = await router.serve(request);
   memory.fill('x');
   if (reply.status !== 'ok' || reply.value === undefined) throw new Error(reply.status);
@@ -124,13 +148,68 @@ test('a value that comes with a promise stays, whatever is served meanwhile', as
   expect(bytes.toString('latin1', start, end)).toBe('value');
 });
 
-test('members that do not agree on the owner cost two hops and no loop', async () => {
+test('members that do not agree on the owner cost a bounded time and no loop', async () => {
   const topology = topologyOf(1, ['a:1', 'b:1']);
-  const notMine: NotMine = { status: 'not-mine', topology: topology.facts() };
-  const peer = new FakePeer(notMine, notMine, notMine);
-  const router = new Router(here, () => {});
-  router.adopt({ topology, remotes: [null, peer] });
-  const reply = await router.serve(loadOwnedBy(topology, 'b:1'));
-  expect(reply).toMatchObject(failure('OWNER_UNAVAILABLE', expect.any(String) as string));
-  expect(peer.served).toHaveLength(2);
+  const timers = new SteppedTimers();
+  const router = makeRouter(here, nothingMoves, timers);
+  router.adopt(
+    routesOf(
+      topology,
+      null,
+      movedPeer(() => {}),
+    ),
+  );
+  const reply = router.serve(loadOwnedBy(topology, 'b:1')) as Promise<KeptReply>;
+  for (let stepMs = 0; stepMs <= MOVE_WAIT_MS; stepMs += NOT_MINE_PAUSE_MS) {
+    await timers.settle();
+    await timers.step(NOT_MINE_PAUSE_MS);
+  }
+  expect(await reply).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+});
+
+test('a request that a peer has sent by a newer topology waits for that', async () => {
+  const older = topologyOf(1, ['b:1']);
+  const newer = topologyOf(2, ['a:1', 'b:1']);
+  const router = makeRouter();
+  router.adopt(routesOf(older, new FakePeer()));
+  const reply = router.serveHere(loadOwnedBy(newer, 'a:1'), newer);
+  expect(reply).toBeInstanceOf(Promise);
+  router.adopt(routesOf(newer, null, new FakePeer()));
+  expect(await reply).toEqual(servedBy('a:1'));
+});
+
+test('a key that is still to come from its old owner waits, others do not', async () => {
+  const facts = {
+    clusterId,
+    epoch: 2,
+    by: '',
+    members: ['a:1', 'b:1'],
+    before: ['b:1'],
+    lives: {},
+  };
+  const topology = new Topology(facts, 64);
+  const router = makeRouter();
+  const routes = routesOf(topology, null, new FakePeer());
+  router.adopt({ ...routes, awaiting: new Set(['b:1']) });
+  const partition = topology.partitionOf(loadOwnedBy(topology, 'a:1').key);
+  expect(router.owns(partition)).toBe(false);
+  const reply = router.serve(loadOwnedBy(topology, 'a:1'));
+  expect(reply).toBeInstanceOf(Promise);
+  router.adopt(routes);
+  expect(await reply).toEqual(servedBy('a:1'));
+  expect(router.owns(partition)).toBe(true);
+});
+
+test('a request waits while a write to its key is being mirrored', async () => {
+  const topology = topologyOf(1, ['a:1']);
+  let mirror: Deferred | undefined = new Deferred();
+  const { promise, resolve } = mirror;
+  const router = makeRouter(here, { hold: () => mirror?.promise });
+  router.adopt(routesOf(topology, null));
+  const reply = router.serve(loadOwnedBy(topology, 'a:1'));
+  expect(reply).toBeInstanceOf(Promise);
+  mirror = undefined;
+  resolve();
+  await promise;
+  expect(await reply).toEqual(servedBy('a:1'));
 });

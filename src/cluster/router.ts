@@ -1,7 +1,10 @@
-/** The router: serves each request where its key is owned, here or over a link. */
+/** The router: serves each request where its key is owned, here or over a link, also while that changes. */
 
-import { failure } from '../base/errors.ts';
-import { HOPS_MAX } from '../base/limits.ts';
+import { Deferred } from '../base/deferred.ts';
+import { failure, isFailure } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
+import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
+import type { Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine } from '../peer/host.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
@@ -20,71 +23,181 @@ export interface RemoteEngine {
   serve(request: Request, fence: Fence): Promise<KeptReply | NotMine>;
 }
 
+/** What requests for keys on the move may have to wait for. */
+export interface Moves {
+  /** What a request for a key that is owned here must wait for; undefined for nothing. */
+  hold(key: Key, partition: number): Promise<unknown> | undefined;
+}
+
 /** Who serves what, by one topology. */
 export interface Routes {
   readonly topology: Topology;
   /** The way to each member, in the topology's order; null for this node. */
   readonly remotes: readonly (RemoteEngine | null)[];
+  /** Old owners who have not given all yet: what comes from them is not served. */
+  readonly awaiting: ReadonlySet<string>;
+}
+
+export interface RouterOptions {
+  readonly local: LocalEngine;
+  readonly moves: Moves;
+  readonly timers: Timers;
 }
 
 export class Router {
-  readonly #local: LocalEngine;
-  readonly #onNotMine: (answer: NotMine) => void;
+  readonly #options: RouterOptions;
   #routes: Routes | undefined;
+  #isClosed = false;
+  /** Resolves when the routes change. */
+  #change = new Deferred();
 
-  /** `onNotMine` is told of the topology of a peer that goes by another one than this node. */
-  constructor(local: LocalEngine, onNotMine: (answer: NotMine) => void) {
-    this.#local = local;
-    this.#onNotMine = onNotMine;
+  constructor(options: RouterOptions) {
+    this.#options = options;
   }
 
-  /** Routes by another topology from now on. */
+  /** Routes like this from now on. */
   adopt(routes: Routes): void {
     this.#routes = routes;
+    this.wake();
+  }
+
+  /** Lets requests look again at what they wait for. */
+  wake(): void {
+    const change = this.#change;
+    this.#change = new Deferred();
+    change.resolve();
+  }
+
+  /** Serves nothing any more: this node is no member. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
     const routes = this.#routes;
-    if (routes === undefined) return NOT_READY;
+    if (routes === undefined || this.#isClosed) return NOT_READY;
     const partition = routes.topology.partitionOf(request.key);
-    const remote = remoteIn(routes, partition);
-    if (remote === null) return this.#local.serve(request, partition, isGone);
-    return this.#send(remote, routes.topology, request, partition);
+    const isHere = remoteIn(routes, partition) === null;
+    if (!isHere || this.#obstacle(routes, request.key, partition) !== undefined) {
+      return this.#serveLater(request, partition, isGone);
+    }
+    const reply = this.#serveLocally(routes, request, partition, isGone);
+    if (!(reply instanceof Promise)) return reply;
+    return reply.then((late) => late ?? this.#serveLater(request, partition, isGone));
   }
 
   /** Serves a request if this node is the owner by the very topology that it was sent by. */
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply> {
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine> {
     const routes = this.#routes;
-    if (routes === undefined) return NOT_READY;
+    if (routes === undefined || this.#isClosed) return NOT_READY;
     const { topology } = routes;
+    if (isAhead(fence, topology)) return this.#serveHereLater(request, fence);
     const partition = topology.partitionOf(request.key);
-    if (isSameFence(topology, fence) && remoteIn(routes, partition) === null) {
-      return this.#local.serve(request, partition);
+    const isHere = isSameFence(topology, fence) && remoteIn(routes, partition) === null;
+    if (!isHere) return NOT_MINE;
+    if (this.#obstacle(routes, request.key, partition) !== undefined) {
+      return this.#serveHereLater(request, fence);
     }
-    return { status: 'not-mine', topology: topology.facts() };
+    const reply = this.#serveLocally(routes, request, partition);
+    if (!(reply instanceof Promise)) return reply;
+    return reply.then((late) => late ?? NOT_MINE);
   }
 
-  /** Sends a request on, and again where the owner has changed meanwhile. */
-  async #send(
-    first: RemoteEngine,
-    fence: Fence,
+  /** Whether this node serves a partition now. */
+  owns(partition: number): boolean {
+    const routes = this.#routes;
+    if (routes === undefined || remoteIn(routes, partition) !== null) return false;
+    return !isAwaited(routes, partition);
+  }
+
+  /** Waits for what is in the way, and sends a request again where the owner has changed meanwhile. */
+  async #serveLater(
     request: Request,
     partition: number,
+    isGone?: () => boolean,
   ): Promise<KeptReply> {
-    let remote: RemoteEngine | null = first;
-    let sentBy = fence;
-    for (let hop = 0; hop < HOPS_MAX; hop++) {
-      const answer = await remote.serve(request, sentBy);
-      if (answer.status !== 'not-mine') return answer;
-      this.#onNotMine(answer);
+    const { timers } = this.#options;
+    const endMs = timers.nowMs() + MOVE_WAIT_MS;
+    for (;;) {
       const routes = this.#routes!;
-      sentBy = routes.topology;
-      remote = remoteIn(routes, partition);
-      if (remote !== null) continue;
-      const reply = this.#local.serve(request, partition);
-      return reply instanceof Promise ? reply : keep(reply);
+      const remote = remoteIn(routes, partition);
+      if (this.#isClosed) return NOT_READY;
+      if (remote === null) {
+        const obstacle = this.#obstacle(routes, request.key, partition);
+        if (obstacle === undefined) {
+          const reply = this.#serveLocally(routes, request, partition, isGone);
+          const answer = reply instanceof Promise ? await reply : keep(reply);
+          if (answer !== undefined) return answer;
+        } else {
+          await this.#within(obstacle, endMs);
+        }
+      } else {
+        const answer = await remote.serve(request, routes.topology);
+        if (answer.status !== 'not-mine') return answer;
+        // One of the two goes by an older topology, for a moment.
+        const pauseEndMs = Math.min(endMs, timers.nowMs() + NOT_MINE_PAUSE_MS);
+        if (this.#routes === routes) await this.#within(this.#change.promise, pauseEndMs);
+      }
+      if (timers.nowMs() >= endMs) return ON_THE_MOVE;
     }
-    return failure('OWNER_UNAVAILABLE', 'the members do not agree yet on who owns the key');
+  }
+
+  async #serveHereLater(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
+    const { timers } = this.#options;
+    const endMs = timers.nowMs() + MOVE_WAIT_HERE_MS;
+    for (;;) {
+      const routes = this.#routes!;
+      const { topology } = routes;
+      const partition = topology.partitionOf(request.key);
+      if (this.#isClosed) return NOT_READY;
+      if (isAhead(fence, topology)) {
+        await this.#within(this.#change.promise, endMs);
+      } else {
+        const isHere = isSameFence(topology, fence) && remoteIn(routes, partition) === null;
+        if (!isHere) return NOT_MINE;
+        const obstacle = this.#obstacle(routes, request.key, partition);
+        if (obstacle === undefined) {
+          const reply = this.#serveLocally(routes, request, partition);
+          return (reply instanceof Promise ? await reply : keep(reply)) ?? NOT_MINE;
+        }
+        await this.#within(obstacle, endMs);
+      }
+      if (timers.nowMs() >= endMs) return ON_THE_MOVE;
+    }
+  }
+
+  /**
+   * Serves a request from the memory of this node. What takes more than a turn stops when the key moves
+   * away meanwhile, and is then not served: undefined.
+   */
+  #serveLocally(
+    routes: Routes,
+    request: Request,
+    partition: number,
+    isGone?: () => boolean,
+  ): Reply | Promise<KeptReply | undefined> {
+    const hasMoved = (): boolean => this.#routes !== routes && !this.owns(partition);
+    const isOver = (): boolean => hasMoved() || isGone?.() === true;
+    const reply = this.#options.local.serve(request, partition, isOver);
+    if (!(reply instanceof Promise)) return reply;
+    return reply.then((late) =>
+      isFailure(late) && late.code === 'CLIENT_GONE' && hasMoved() ? undefined : late,
+    );
+  }
+
+  /** What a request for a key that is owned here has to wait for. */
+  #obstacle(routes: Routes, key: Key, partition: number): Promise<unknown> | undefined {
+    if (isAwaited(routes, partition)) return this.#change.promise;
+    return this.#options.moves.hold(key, partition);
+  }
+
+  /** Waits for something, until a time at most. */
+  async #within(something: Promise<unknown>, endMs: number): Promise<void> {
+    const { timers } = this.#options;
+    const over = new Deferred();
+    const cancel = timers.after(Math.max(endMs - timers.nowMs(), 0), () => over.resolve());
+    await Promise.race([something, over.promise]);
+    cancel();
   }
 }
 
@@ -93,8 +206,24 @@ function remoteIn({ topology, remotes }: Routes, partition: number): RemoteEngin
   return remotes[topology.ownerOf(partition)]!;
 }
 
+function isAwaited({ topology, awaiting }: Routes, partition: number): boolean {
+  return awaiting.size > 0 && awaiting.has(topology.giverOf(partition) ?? '');
+}
+
+/** Whether something was sent by a topology that this node does not have yet. */
+function isAhead(fence: Fence, topology: Topology): boolean {
+  return fence.cluster === topology.cluster && fence.epoch > topology.epoch;
+}
+
+const NOT_MINE: NotMine = { status: 'not-mine' };
+
 /** The failure of every request before the node is a member. */
 export const NOT_READY = failure(
   'NOT_READY',
   'the node waits for the other members of its cluster',
+);
+
+const ON_THE_MOVE = failure(
+  'OWNER_UNAVAILABLE',
+  'the key is on its way from one member to another, and has not come yet',
 );

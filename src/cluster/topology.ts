@@ -3,12 +3,12 @@
 import type { Key } from '../base/key.ts';
 import { partitionOf } from '../base/partition.ts';
 import { clusterNumber, type Fence } from '../peer/fence.ts';
-import type { TopologyFacts } from '../peer/messages.ts';
 import { placePartitions } from './placement.ts';
+import type { TopologyFacts } from './told.ts';
 
 /** An immutable value: the same facts give every node the same owners. */
-export class Topology implements TopologyFacts, Fence {
-  readonly clusterId: string;
+export class Topology implements Fence {
+  readonly facts: TopologyFacts;
   readonly cluster: number;
   readonly epoch: number;
   /** Sorted, so that all nodes count them alike. */
@@ -16,16 +16,24 @@ export class Topology implements TopologyFacts, Fence {
   /** How many partitions each member owns, in the same order. */
   readonly shares: readonly number[];
   readonly #owners: Uint16Array;
+  /** The owners before, as positions in the list of those members. */
+  readonly #former: Uint16Array | undefined;
 
-  constructor({ clusterId, epoch, members }: TopologyFacts, partitions: number) {
-    this.clusterId = clusterId;
+  constructor(facts: TopologyFacts, partitions: number) {
+    const { clusterId, epoch, members, before } = facts;
+    this.facts = facts;
     this.cluster = clusterNumber(clusterId);
     this.epoch = epoch;
-    this.members = members.toSorted();
-    this.#owners = placePartitions(this.members, partitions);
-    const shares = this.members.map(() => 0);
+    this.members = members;
+    this.#owners = placePartitions(members, partitions);
+    this.#former = before.length === 0 ? undefined : placePartitions(before, partitions);
+    const shares = members.map(() => 0);
     for (const owner of this.#owners) shares[owner]!++;
     this.shares = shares;
+  }
+
+  get partitions(): number {
+    return this.#owners.length;
   }
 
   /** The partition of a key. */
@@ -38,9 +46,23 @@ export class Topology implements TopologyFacts, Fence {
     return this.#owners[partition]!;
   }
 
-  /** The facts alone, to be sent. */
-  facts(): TopologyFacts {
-    const { clusterId, epoch, members } = this;
-    return { clusterId, epoch, members };
+  /** The member that a partition came from with this topology; undefined if it has stayed. */
+  giverOf(partition: number): string | undefined {
+    if (this.#former === undefined) return undefined;
+    const giver = this.facts.before[this.#former[partition]!]!;
+    return giver === this.members[this.ownerOf(partition)] ? undefined : giver;
+  }
+
+  /** The partitions that move from one member to another with this topology, by new owner. */
+  movesFrom(address: string): Map<string, number[]> {
+    const moves = new Map<string, number[]>();
+    for (let partition = 0; partition < this.partitions; partition++) {
+      if (this.giverOf(partition) !== address) continue;
+      const taker = this.members[this.ownerOf(partition)]!;
+      const moving = moves.get(taker);
+      if (moving === undefined) moves.set(taker, [partition]);
+      else moving.push(partition);
+    }
+    return moves;
   }
 }

@@ -4,6 +4,8 @@ import { parseDuration } from '../base/duration.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import {
   MAX_MEMORY_BYTES_MAX,
+  LEAVE_WAIT_MAX_MS,
+  MIGRATION_BYTES_PER_SECOND_MIN,
   PARTITIONS_MAX,
   VALKEY_PREFIX_BYTES_MAX,
   VALUE_BYTES_MAX,
@@ -46,6 +48,20 @@ export const FLAGS = {
     help: 'How often to try again to reach a first node of -join, after 1 s, 2 s, 4 s ...',
     fallback: '5',
     parse: (text: string) => wholeNumber(text, 0, 1000),
+  },
+  'migration-rate': {
+    placeholder: 'SIZE',
+    help: `How many bytes a second this node copies to other members when members join or leave, such
+      as 16mib; users go first.`,
+    fallback: '64mib',
+    parse: (text: string) => size(text, MIGRATION_BYTES_PER_SECOND_MIN, MAX_MEMORY_BYTES_MAX),
+  },
+  'leave-on-stop': {
+    placeholder: 'DURATION',
+    help: `On SIGTERM, hand all keys over to the other members first, for so long at most, such as
+      30s; without it the keys of a node that stops are gone.`,
+    fallback: '0s',
+    parse: (text: string) => milliseconds(text, 0, LEAVE_WAIT_MAX_MS),
   },
   'tls-key': {
     placeholder: 'FILE',
@@ -286,6 +302,8 @@ const MEMORY_FLAGS = [
   'advertise-addr',
   'join',
   'join-retries',
+  'migration-rate',
+  'leave-on-stop',
   'tls-ca',
   'cluster-secret-file',
   'insecure-peers',

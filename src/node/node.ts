@@ -6,6 +6,7 @@ import { Access } from '../api/access.ts';
 import { Api } from '../api/api.ts';
 import type { HealthCheck } from '../api/visit.ts';
 import { systemClock } from '../base/clock.ts';
+import { Deferred } from '../base/deferred.ts';
 import { isFailure } from '../base/errors.ts';
 import { systemTimers } from '../base/timers.ts';
 import { Scheduler } from '../base/scheduler.ts';
@@ -45,6 +46,13 @@ export interface Backend {
   readonly host: string;
   /** What else must hold for requests to go to this node. */
   readonly checks?: () => readonly HealthCheck[];
+  /**
+   * Resolves when this node is no member any more: to nothing if it has left, and to the reason if it
+   * was put out.
+   */
+  readonly gone?: Promise<string | undefined>;
+  /** Begins to hand over all keys to the other members. */
+  readonly leave?: () => void;
   /** Reads again what members prove themselves with, given the certificates that are in use now. */
   reload(tls: TlsMaterial | undefined): void;
   /** Gets ready for the engine to start, while requests are answered that it is not ready yet. */
@@ -165,6 +173,26 @@ export class Node {
     }
   }
 
+  /**
+   * Resolves when this node is no member of its cluster any more: to nothing if it has left, and to the
+   * reason if it was put out.
+   */
+  get gone(): Promise<string | undefined> {
+    return this.#parts.backend.gone ?? new Promise(() => {});
+  }
+
+  /** Hands all keys over to the other members, if that was asked for, in bounded time. */
+  async leave(): Promise<void> {
+    const { gone, leave } = this.#parts.backend;
+    const waitMs = this.#config['leave-on-stop'];
+    if (waitMs === 0 || gone === undefined || leave === undefined) return;
+    leave();
+    const timeout = new Deferred();
+    const timer = setTimeout(timeout.resolve, waitMs);
+    await Promise.race([gone, timeout.promise]);
+    clearTimeout(timer);
+  }
+
   /** Stops accepting requests, finishes those that run, in bounded time, and stops. */
   async close(): Promise<void> {
     this.#parts.closing.abort();
@@ -257,24 +285,29 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     hashKey: disk?.identity.hashKey,
     random,
   });
+  const gone = new Deferred<string | undefined>();
   const cluster = new Cluster({
     self,
     partitions: config['num-partitions'],
     join: await expandJoins(config.join ?? []),
     joinRetries: config['join-retries'],
-    startedAt: systemClock(),
+    migrationBytesPerSecond: config['migration-rate'],
+    clock: systemClock,
     scheduler,
     store,
     transport,
     timers: systemTimers,
     random,
     log,
+    onGone: (reason) => gone.resolve(reason),
   });
   const maintenance = new Maintenance(store, scheduler, checks);
   return {
     engine: cluster,
     stats: () => store.stats(),
     diskStats: disk && (() => disk.stats()),
+    gone: gone.promise,
+    leave: () => cluster.leave(),
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(readCredentials(config, material)),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { FRAME_BYTES_MAX, PART_BYTES_MAX } from '../base/limits.ts';
+import { CONTROL_BYTES_MAX, FRAME_BYTES_MAX, PART_BYTES_MAX } from '../base/limits.ts';
 import { FieldReader } from './fields.ts';
 import { FrameReader, FrameWriter, ProtocolError, type FrameKind } from './frame.ts';
 
@@ -86,7 +86,7 @@ function header(length: number, kind: number): Buffer {
 const badHeaders: [string, Buffer][] = [
   ['a giant frame', header(0xffffffff, 5)],
   ['a frame longer than any value', header(FRAME_BYTES_MAX + 6, 5)],
-  ['a giant hello', header(1024 * 1024, 1)],
+  ['a giant hello', header(CONTROL_BYTES_MAX + 6, 1)],
   ['a beat with a body', header(6, 4)],
   ['an unknown kind', header(5, 99)],
   ['a frame shorter than its own header', header(4, 5)],

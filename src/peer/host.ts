@@ -6,7 +6,7 @@ import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { KeyQuery, ListPiece, Place } from '../record/lister.ts';
 import type { Fence } from './fence.ts';
-import type { Hello, NodeState, TopologyFacts } from './messages.ts';
+import type { Hello, NodeState } from './messages.ts';
 import type { RecordPiece } from './record-piece.ts';
 
 /** What happens between this node and others. */
@@ -30,7 +30,6 @@ export type PeerEvent =
 /** The answer of a node that goes by another topology than the request, or is not the owner of the key. */
 export interface NotMine {
   readonly status: 'not-mine';
-  readonly topology: TopologyFacts;
 }
 
 export interface PeerHost {
@@ -45,7 +44,7 @@ export interface PeerHost {
   /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
   redialDelayMs(attempt: number): number;
   /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply>;
+  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine>;
   /** The keys of this node. */
   scanHere(
     query: KeyQuery,

@@ -11,14 +11,7 @@ import { FENCE_BYTES, writeFence, type Fence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
-import {
-  parseHello,
-  parseState,
-  parseTopology,
-  REFUSED,
-  type Hello,
-  type NodeState,
-} from './messages.ts';
+import { parseHello, parseState, REFUSED, type Hello, type NodeState } from './messages.ts';
 import {
   PAGE_QUERY_BYTES_MAX,
   readPage,
@@ -285,7 +278,7 @@ export class Link {
 function readAnswer(frame: Frame, peer: NodeRef): KeptReply | NotMine {
   const from = new FieldReader(frame);
   if (frame.kind === 'reply') return readReply(from, peer);
-  if (frame.kind === 'notMine') return { status: 'not-mine', topology: parseTopology(from.text()) };
+  if (frame.kind === 'notMine') return { status: 'not-mine' };
   throw new ProtocolError(`${frame.kind} frame as the answer to a request`);
 }
 

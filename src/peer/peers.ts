@@ -77,9 +77,10 @@ export class Peers {
     for (const link of this.#links.values()) link.dial();
   }
 
-  /** Tells all peers what this node knows now. */
+  /** Tells all peers what this node knows now, whoever dialled whom. */
   tell(state: NodeState): void {
     for (const link of this.#links.values()) link.sendState(state);
+    for (const session of this.#sessions) session.sendState(state);
   }
 
   /** Opens a stream of records to another member; `onClose` is told why it is over, if this side did not. */

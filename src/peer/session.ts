@@ -8,7 +8,14 @@ import { readFence } from './fence.ts';
 import { FieldReader } from './fields.ts';
 import { ProtocolError, type Frame } from './frame.ts';
 import type { NotMine, PeerHost } from './host.ts';
-import { ADMITTED, parseHello, parseState, REFUSED, type Hello } from './messages.ts';
+import {
+  ADMITTED,
+  parseHello,
+  parseState,
+  REFUSED,
+  type Hello,
+  type NodeState,
+} from './messages.ts';
 import { collectPage, pageBytesMax, readPageQuery, writePage, type KeyPage } from './page.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { Pipe } from './transport.ts';
@@ -32,6 +39,7 @@ export class Session implements ChannelUser {
   #peer: Hello | undefined;
   #receiver: RecordReceiver | undefined;
   #isOver = false;
+  #isAdmitted = false;
 
   constructor(pipe: Pipe, options: SessionOptions) {
     this.#remote = pipe.remote;
@@ -43,6 +51,12 @@ export class Session implements ChannelUser {
   /** Who is at the other end; undefined before it has said so. */
   get peer(): Hello | undefined {
     return this.#peer;
+  }
+
+  /** Tells the peer what this node knows now. */
+  sendState(state: NodeState): void {
+    if (this.#isOver || !this.#isAdmitted) return;
+    this.#channel.sendText('state', 0, JSON.stringify(state));
   }
 
   refuse(reason: string): void {
@@ -86,6 +100,8 @@ export class Session implements ChannelUser {
     this.#isOver = true;
     this.#options.onEnd(this);
     this.#receiver?.onClose(reason);
+    // Whoever gives records here has a stream of its own for that, whose end is told to its receiver.
+    if (this.#receiver !== undefined) return;
     const peer = this.#peer;
     if (peer !== undefined) this.#host.on({ kind: 'left', peer, reason });
     else this.#host.on({ kind: 'stranger', remote: this.#remote, reason });
@@ -99,6 +115,7 @@ export class Session implements ChannelUser {
     this.#channel.sendText('hello', number, JSON.stringify(this.#host.hello()));
     if (refusal !== undefined) return this.#channel.refuse(refusal);
     this.#channel.open();
+    this.#isAdmitted = true;
     this.#options.onAdmitted(this);
   }
 
@@ -135,7 +152,7 @@ export class Session implements ChannelUser {
     else this.#answer(frame.id, reply);
   }
 
-  #answerLater(id: number, reply: Promise<KeptReply>): void {
+  #answerLater(id: number, reply: Promise<KeptReply | NotMine>): void {
     reply.then(
       (kept) => this.#answer(id, kept),
       (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
@@ -144,7 +161,8 @@ export class Session implements ChannelUser {
 
   #answer(id: number, reply: Reply | NotMine): void {
     if (reply.status === 'not-mine') {
-      this.#channel.sendText('notMine', id, JSON.stringify(reply.topology));
+      this.#channel.beginFrame('notMine', id, 0);
+      this.#channel.endFrame();
     } else {
       this.#sendReply(id, reply);
     }

@@ -134,19 +134,6 @@ describe('refusing', () => {
     expect(second.stderr).not.toContain('memhashd: ');
   });
 
-  test('a node that is no member of a formed cluster is refused and exits', async () => {
-    await using cluster = await TestCluster.form(2);
-    const third = cluster.start(3, cluster.peers(1));
-    expect((await third.exit).code).toBe(1);
-    expect(third.stderr).toMatch(/memhashd: .*joining a formed cluster is not supported yet/);
-    const facts = { reason: /joining a formed cluster is not supported yet/ };
-    const line = await cluster.node(1).logged('a node was refused', facts);
-    expect(line.reason).toContain(cluster.peer(3));
-    cluster.nodes.pop();
-    await cluster.formed();
-    expect((await cluster.ask(1, 'PUT', 'key', 1)).status).toBe(200);
-  });
-
   test('a foreign cluster: both sides name both ids, and both go on', async () => {
     await using cluster = await TestCluster.form(3);
     const { clusterId } = await cluster.node(1).logged('this node is a member');

@@ -3,7 +3,7 @@
 import { keyFromText, type Key } from '../../src/base/key.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
 import type { PeerEvent, PeerHost } from '../../src/peer/host.ts';
-import type { Hello, NodeState } from '../../src/peer/messages.ts';
+import { PROTOCOL, type Hello, type NodeState } from '../../src/peer/messages.ts';
 import type { ListPiece } from '../../src/record/lister.ts';
 import { NO_META, type KeptReply } from '../../src/record/reply.ts';
 
@@ -12,9 +12,9 @@ export const addressOf = (n: number): string => `node${n}:1`;
 /** What node `n`, from 1 to 9, says of itself. */
 export function helloOf(n: number): Hello {
   const address = addressOf(n);
-  const state: NodeState = { revision: 1, known: [address], hasReachedAll: true, topology: null };
+  const state: NodeState = { revision: 1, told: null };
   const id = `${`${n}`.repeat(8)}-1111-4111-8111-111111111111`;
-  return { protocol: 1, id, address, client: address, partitions: 16, startedAt: 1, state };
+  return { protocol: PROTOCOL, id, address, client: address, partitions: 16, startedAt: 1, state };
 }
 
 export class FakeHost implements PeerHost {

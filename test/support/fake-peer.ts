@@ -5,9 +5,20 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 import { BEAT_MS } from '../../src/base/limits.ts';
 import { parseAddress } from '../../src/net/address.ts';
+import { handle, tell, type HandoverEvent } from '../../src/cluster/handover.ts';
+import { startHandover, type Handover } from '../../src/cluster/state.ts';
+import { readTold } from '../../src/cluster/told-reader.ts';
 import { FieldReader } from '../../src/peer/fields.ts';
 import { FrameReader, FrameWriter, type Frame, type FrameKind } from '../../src/peer/frame.ts';
-import { parseHello, type Hello, type NodeState } from '../../src/peer/messages.ts';
+import {
+  parseHello,
+  parseState,
+  PROTOCOL,
+  type Hello,
+  type NodeState,
+} from '../../src/peer/messages.ts';
+
+const FAKE_ID = '99999999-9999-4999-8999-999999999999';
 
 /** One side of a peer connection, with nothing checked and nothing bounded. */
 export class FakeConnection {
@@ -64,11 +75,10 @@ export class FakeConnection {
 
 /** What a peer says of itself. */
 export function fakeHello(address: string, over: Partial<Hello> = {}): Hello {
-  const known = over.state?.known ?? [address];
-  const state: NodeState = { revision: 1, known, hasReachedAll: true, topology: null };
+  const state: NodeState = { revision: 1, told: tell(startHandover(address, FAKE_ID, [])) };
   return {
-    protocol: 1,
-    id: '99999999-9999-4999-8999-999999999999',
+    protocol: PROTOCOL,
+    id: FAKE_ID,
     address,
     client: address,
     partitions: 16_384,
@@ -78,17 +88,20 @@ export function fakeHello(address: string, over: Partial<Hello> = {}): Hello {
   };
 }
 
-/** A server at a member's address that greets as a member does. */
+/** A server at a member's address that greets, and agrees to a cluster, as a member does. */
 export class FakePeer implements AsyncDisposable {
   readonly connections: FakeConnection[] = [];
   /** What is done with a request; nothing, to begin with. */
   onRequest: (connection: FakeConnection, frame: Frame) => void = () => {};
   readonly #server: Server;
-  readonly #hello: Hello;
+  readonly #address: string;
+  #state: Handover;
+  #revision = 1;
 
-  private constructor(server: Server, hello: Hello) {
+  private constructor(server: Server, address: string, known: readonly string[]) {
     this.#server = server;
-    this.#hello = hello;
+    this.#address = address;
+    this.#state = startHandover(address, FAKE_ID, known);
     server.on('connection', (socket) => {
       const connection = new FakeConnection(socket);
       this.connections.push(connection);
@@ -96,12 +109,11 @@ export class FakePeer implements AsyncDisposable {
     });
   }
 
-  /** Listens on `address` and says that it knows `known`. */
+  /** Listens on `address` and says that its -join is `known`. */
   static async start(address: string, known: readonly string[]): Promise<FakePeer> {
-    const state: NodeState = { revision: 1, known, hasReachedAll: true, topology: null };
     const server = createServer().listen(parseAddress(address)!);
     await once(server, 'listening');
-    return new FakePeer(server, fakeHello(address, { state }));
+    return new FakePeer(server, address, known);
   }
 
   get port(): number {
@@ -110,9 +122,37 @@ export class FakePeer implements AsyncDisposable {
 
   #onFrame(connection: FakeConnection, frame: Frame): void {
     if (frame.kind === 'hello') {
-      parseHello(new FieldReader(frame).text());
-      connection.send('hello', 0, JSON.stringify(this.#hello));
-    } else if (frame.kind !== 'state') this.onRequest(connection, frame);
+      const { address, id, state } = parseHello(new FieldReader(frame).text());
+      this.#peer = { address, life: id };
+      // It takes whoever has dialled it for reached.
+      this.#happen({ kind: 'found', dialled: address, address });
+      this.#happen({ kind: 'linked', address, life: id });
+      this.#onState(state);
+      connection.send(
+        'hello',
+        0,
+        JSON.stringify(fakeHello(this.#address, { state: this.#told() })),
+      );
+    } else if (frame.kind === 'state') {
+      this.#onState(parseState(new FieldReader(frame).text()));
+      connection.send('state', 0, JSON.stringify(this.#told()));
+    } else {
+      this.onRequest(connection, frame);
+    }
+  }
+
+  #peer = { address: '', life: '' };
+
+  #onState({ revision, told }: NodeState): void {
+    this.#happen({ kind: 'told', ...this.#peer, revision, told: readTold(told) });
+  }
+
+  #happen(event: HandoverEvent): void {
+    this.#state = handle(this.#state, event).state;
+  }
+
+  #told(): NodeState {
+    return { revision: this.#revision++, told: tell(this.#state) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
