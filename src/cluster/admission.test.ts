@@ -20,7 +20,8 @@ function helloOf(
   };
   const hello = {
     protocol: 1,
-    id: `${address.charCodeAt(0)}`.padStart(8, '0') + clusterId.slice(8),
+    id: clusterId,
+    life: `${address.charCodeAt(0)}`.padStart(8, '0') + clusterId.slice(8),
     address,
     client: 'a:8001',
     partitions: 16_384,
@@ -40,8 +41,8 @@ describe('judging a hello', () => {
     expect(judge(helloOf(), helloOf(b, ['b:1']))).toEqual({ kind: 'welcome' });
   });
 
-  test('a node finds itself by its id', () => {
-    expect(judge(helloOf(), helloOf({ address: 'other:1', id: helloOf().hello.id })).kind).toBe(
+  test('a node finds itself by its life', () => {
+    expect(judge(helloOf(), helloOf({ address: 'other:1', life: helloOf().hello.life })).kind).toBe(
       'self',
     );
   });
@@ -57,7 +58,7 @@ describe('judging a hello', () => {
     [
       'address',
       helloOf(),
-      helloOf({ startedAt: 2000, id: clusterId }),
+      helloOf({ startedAt: 2000, life: clusterId }),
       /both nodes say that they are a:1/,
     ],
   ];

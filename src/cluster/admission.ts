@@ -22,7 +22,7 @@ export type Verdict =
  * reason, and at most one gives way: the one that is no member yet, of two such the younger.
  */
 export function judge(ours: Introduction, theirs: Introduction): Verdict {
-  if (ours.hello.id === theirs.hello.id) return { kind: 'self' };
+  if (ours.hello.life === theirs.hello.life) return { kind: 'self' };
   const reason = mismatch(ours, theirs);
   if (reason === undefined) return { kind: 'welcome' };
   return { kind: 'refused', reason, givesWay: givesWay(ours, theirs) };

@@ -49,6 +49,8 @@ import { Watching, type WatchedStore } from './watching.ts';
 
 export interface ClusterOptions {
   readonly self: NodeRef;
+  /** A UUID that is new whenever the node starts, which `self.id` need not be. */
+  readonly life: string;
   readonly partitions: number;
   /** The addresses of `-join`; with none the node is a cluster of one. */
   readonly join: readonly string[];
@@ -119,7 +121,7 @@ export class Cluster implements Engine, PeerHost {
     this.#self = self.addr;
     this.#startedAt = clock();
     this.scheduler = scheduler;
-    this.#state = startHandover(self.addr, self.id, join);
+    this.#state = startHandover(self.addr, options.life, join);
     this.#peers = new Peers({
       host: this,
       transport,
@@ -159,8 +161,8 @@ export class Cluster implements Engine, PeerHost {
 
   /** Begins to hand over all that this node has to the other members. */
   leave(): void {
-    const { addr, id } = this.#options.self;
-    this.#happen({ kind: 'wish', wish: { kind: 'leave', who: addr, life: id } });
+    const { address, life } = this.#state;
+    this.#happen({ kind: 'wish', wish: { kind: 'leave', who: address, life } });
   }
 
   /** Closes all links. */
@@ -221,6 +223,7 @@ export class Cluster implements Engine, PeerHost {
     return {
       protocol: PROTOCOL,
       id: self.id,
+      life: this.#state.life,
       address: self.addr,
       client: this.#client,
       partitions,
@@ -245,7 +248,7 @@ export class Cluster implements Engine, PeerHost {
       return undefined;
     }
     if (verdict.kind === 'self') return undefined;
-    if (dialled === undefined && isOver(this.#state, peer.address, peer.id)) {
+    if (dialled === undefined && isOver(this.#state, peer.address, peer.life)) {
       const reason = `another life of ${peer.address} is there, or has taken its place`;
       return this.#refuse(peer.address, peer.address, reason, { isFatal: false });
     }
@@ -255,8 +258,8 @@ export class Cluster implements Engine, PeerHost {
     return undefined;
   }
 
-  receive({ address, id }: Hello, about: string): StreamUser | string {
-    return this.#migration.receive(address, id, about);
+  receive({ address, life }: Hello, about: string): StreamUser | string {
+    return this.#migration.receive(address, life, about);
   }
 
   on(event: PeerEvent): void {
@@ -302,15 +305,15 @@ export class Cluster implements Engine, PeerHost {
     this.#hasContact = true;
     // Those that wait for long to be tried again are worth a try now.
     this.#peers.redial();
-    this.#happen({ kind: 'linked', address: peer.address, life: peer.id });
+    this.#happen({ kind: 'linked', address: peer.address, life: peer.life });
     this.#onState(peer);
     this.#peers.link(peer.address)?.sendState(this.hello().state);
   }
 
-  #onState({ address, id, state }: Hello): void {
-    if (id === this.#options.self.id) return;
+  #onState({ address, life, state }: Hello): void {
+    if (life === this.#state.life) return;
     const { revision } = state;
-    this.#happen({ kind: 'told', address, life: id, revision, told: readTold(state.told) });
+    this.#happen({ kind: 'told', address, life, revision, told: readTold(state.told) });
   }
 
   #onDown(address: string, reason: string, attempt: number): void {
@@ -338,7 +341,7 @@ export class Cluster implements Engine, PeerHost {
     const before = this.#lives.get(address);
     this.#lives.set(address, peer);
     if (before === undefined || before.id === id) {
-      this.#log.info({ peer: address, id }, 'a peer is up');
+      this.#log.info({ peer: address, id, life: peer.life }, 'a peer is up');
     } else {
       const facts = { peer: address, id, former: before.id };
       this.#log.warn(facts, 'a peer has restarted and came back empty');
@@ -421,7 +424,6 @@ export class Cluster implements Engine, PeerHost {
     const isMember = members.includes(this.#self);
     const text = isMember ? 'this node is a member' : 'this node is no member any more';
     this.#log.info({ clusterId, epoch, members, by }, text);
-    this.#warnIfAlone(members);
     this.#peers.linkTo(targetsOf(this.#state));
     this.#route();
     if (plan === null || plan.kind === 'form') this.#migration.dropOthers(this.#topology);
@@ -449,13 +451,6 @@ export class Cluster implements Engine, PeerHost {
     if (reason === undefined) this.#log.info('all is handed over');
     else this.#log.error({ reason }, 'this node was put out of its cluster');
     this.#options.onGone(reason);
-  }
-
-  /** Says it where -join has led to nobody else. */
-  #warnIfAlone(members: readonly string[]): void {
-    const { join } = this.#options;
-    if (members.length > 1 || join.length === 0) return;
-    this.#log.warn({ join }, '-join leads to nobody but this node: it is a cluster of one');
   }
 
   /** Looks for what is to be planned, and for what does not go on. */

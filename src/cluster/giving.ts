@@ -62,8 +62,8 @@ export class Giving {
 
   /** Copies all partitions; resolves to whether the new owner has them. */
   async copy(): Promise<boolean> {
-    const id = this.#plan.next.lives[this.taker]!;
-    const target = { address: this.taker, id, about: Giving.about(this.#plan) };
+    const life = this.#plan.next.lives[this.taker]!;
+    const target = { address: this.taker, life, about: Giving.about(this.#plan) };
     const stream = this.#options.openStream(target, (reason) => this.#onBroken(reason));
     this.#stream = stream;
     if (!(await stream.room())) return false;

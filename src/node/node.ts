@@ -288,6 +288,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   const gone = new Deferred<string | undefined>();
   const cluster = new Cluster({
     self,
+    life: randomUUID(),
     partitions: config['num-partitions'],
     join: await expandJoins(config.join ?? []),
     joinRetries: config['join-retries'],

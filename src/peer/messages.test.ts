@@ -8,6 +8,7 @@ function helloOf(): Hello {
   return {
     protocol: PROTOCOL,
     id: '11111111-1111-4111-8111-111111111111',
+    life: '22222222-1111-4111-8111-111111111111',
     address: 'a:1',
     client: 'a:8001',
     partitions: 16_384,
@@ -24,6 +25,7 @@ describe('what a peer sends is checked field by field', () => {
 
   const wrong: [string, unknown][] = [
     ['id', 'x'],
+    ['life', 'x'],
     ['address', 'no port'],
     ['address', `${'a'.repeat(300)}:1`],
     ['address', ':1'],

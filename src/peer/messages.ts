@@ -25,8 +25,10 @@ export interface NodeState {
 /** The first message of each side of a connection. */
 export interface Hello {
   readonly protocol: number;
-  /** A UUID: one life of the process. */
+  /** A UUID that answers name; it stays where the node keeps its records on disk. */
   readonly id: string;
+  /** A UUID: one life of the process. */
+  readonly life: string;
   /** The advertised address: who the node is, whatever its id. */
   readonly address: string;
   /** The address for clients. */
@@ -47,6 +49,7 @@ export function parseHello(text: string): Hello {
   return {
     protocol: whole(hello, 'protocol', 1, 2 ** 31),
     id: uuid(hello, 'id'),
+    life: uuid(hello, 'life'),
     address: address(hello.address),
     client: address(hello.client),
     partitions: whole(hello, 'partitions', 1, PARTITIONS_MAX),

@@ -68,7 +68,7 @@ function scene(bytesPerSecond = 1024 * MIB, id = helloOf(2).id): Scene {
   });
   const closed: string[] = [];
   const stream = new RecordStream(
-    { address: 'node2:1', id, about: 'change 7' },
+    { address: 'node2:1', life: id, about: 'change 7' },
     { ...options, host: sender, transport, rate: new Rate(bytesPerSecond, timers) },
     (reason) => closed.push(reason),
   );

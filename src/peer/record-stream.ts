@@ -22,7 +22,7 @@ export interface RecordStreamOptions extends ChannelOptions {
 export interface StreamTarget {
   readonly address: string;
   /** The life of the node there; another one gets nothing. */
-  readonly id: string;
+  readonly life: string;
   readonly about: string;
 }
 
@@ -157,7 +157,7 @@ export class RecordStream implements ChannelUser {
     const channel = this.#channel!;
     if (this.#isOpen) throw new ProtocolError('a second hello');
     if (number === REFUSED) return;
-    if (peer.id !== this.#target.id) return this.#end('another life of the node is there');
+    if (peer.life !== this.#target.life) return this.#end('another life of the node is there');
     channel.open();
     channel.sendText('stream', 0, this.#target.about);
   }

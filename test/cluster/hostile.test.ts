@@ -87,8 +87,9 @@ test('300 connections that say nothing keep no peer out, and end', async () => {
 /** A connection to node 1 of a formed cluster of two, as its member 2. */
 async function dialAsMember(cluster: TestCluster): Promise<FakeConnection> {
   const connection = await FakeConnection.dial(cluster.peer(1));
-  const { id } = (await cluster.view(1))[1]!;
-  connection.send('hello', 0, JSON.stringify(fakeHello(cluster.peer(2), { id: id! })));
+  const { life } = await cluster.node(1).logged('a peer is up', { peer: cluster.peer(2) });
+  const hello = fakeHello(cluster.peer(2), { life: String(life) });
+  connection.send('hello', 0, JSON.stringify(hello));
   await eventually(() => expect(connection.frames[0]?.kind).toBe('hello'));
   return connection;
 }

@@ -14,7 +14,16 @@ export function helloOf(n: number): Hello {
   const address = addressOf(n);
   const state: NodeState = { revision: 1, told: null };
   const id = `${`${n}`.repeat(8)}-1111-4111-8111-111111111111`;
-  return { protocol: PROTOCOL, id, address, client: address, partitions: 16, startedAt: 1, state };
+  return {
+    protocol: PROTOCOL,
+    id,
+    life: id,
+    address,
+    client: address,
+    partitions: 16,
+    startedAt: 1,
+    state,
+  };
 }
 
 export class FakeHost implements PeerHost {

@@ -79,6 +79,7 @@ export function fakeHello(address: string, over: Partial<Hello> = {}): Hello {
   return {
     protocol: PROTOCOL,
     id: FAKE_ID,
+    life: FAKE_ID,
     address,
     client: address,
     partitions: 16_384,
@@ -122,11 +123,11 @@ export class FakePeer implements AsyncDisposable {
 
   #onFrame(connection: FakeConnection, frame: Frame): void {
     if (frame.kind === 'hello') {
-      const { address, id, state } = parseHello(new FieldReader(frame).text());
-      this.#peer = { address, life: id };
+      const { address, life, state } = parseHello(new FieldReader(frame).text());
+      this.#peer = { address, life };
       // It takes whoever has dialled it for reached.
       this.#happen({ kind: 'found', dialled: address, address });
-      this.#happen({ kind: 'linked', address, life: id });
+      this.#happen({ kind: 'linked', address, life });
       this.#onState(state);
       connection.send(
         'hello',
