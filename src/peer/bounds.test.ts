@@ -7,7 +7,7 @@ import { failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { NO_META, type ByteRange, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
-import { BOUNDS, isTtl, isWithin, unsendable, type Bounded } from './bounds.ts';
+import { BOUNDS, isTtl, isWithin, unsendable, type Field } from './bounds.ts';
 import { FieldReader } from './fields.ts';
 import { FrameWriter, ProtocolError } from './frame.ts';
 import {
@@ -29,23 +29,23 @@ const bytes = (length: number): ByteRange => ({
 const json = bytes(1);
 
 /** Requests in which a field is a number or has a length of so much. */
-const withField: Partial<Record<Bounded, ((value: number) => Request)[]>> = {
-  'key bytes': [(n) => ({ action: 'load', key: text(n) as Key })],
-  'value bytes': [
+const withField: Partial<Record<Field, ((value: number) => Request)[]>> = {
+  keyBytes: [(n) => ({ action: 'load', key: text(n) as Key })],
+  valueBytes: [
     (n) => ({ action: 'store', key, value: bytes(n), ttlNs: 0n }),
     (n) => ({ action: 'store', key, value: bytes(n), pointer: '' }),
     (n) => ({ action: 'patch', key, format: 'json', patch: bytes(n) }),
     (n) => ({ action: 'append', key, pointer: '', values: bytes(n) }),
   ],
-  'item bytes': [(n) => ({ action: 'item', key, item: text(n) })],
+  itemBytes: [(n) => ({ action: 'item', key, item: text(n) })],
   versions: [
     (n) => ({ action: 'delete', key, condition: { ifMatch: Array(n).fill('1.1') } }),
     (n) => ({ action: 'expire', key, ttlNs: 1n, condition: { ifNoneMatch: Array(n).fill('1.1') } }),
   ],
-  'version bytes': [(n) => ({ action: 'load', key, condition: { ifMatch: [text(n)] } })],
+  versionBytes: [(n) => ({ action: 'load', key, condition: { ifMatch: [text(n)] } })],
   index: [(n) => ({ action: 'index', key, index: n })],
-  'list length': [(n) => ({ action: 'append', key, pointer: '', values: json, maxLength: n })],
-  'pointer bytes': [
+  listLength: [(n) => ({ action: 'append', key, pointer: '', values: json, maxLength: n })],
+  pointerBytes: [
     (n) => ({ action: 'load', key, pointer: pointerOf(n) }),
     (n) => ({ action: 'store', key, value: json, pointer: pointerOf(n) }),
     (n) => ({
@@ -57,7 +57,7 @@ const withField: Partial<Record<Bounded, ((value: number) => Request)[]>> = {
       expire: 'always',
     }),
   ],
-  'number bytes': [
+  numberBytes: [
     (n) => ({
       action: 'increment',
       key,
@@ -112,18 +112,18 @@ function sent(request: Request): Request {
 }
 
 const fields = Object.entries(withField).flatMap(([field, makers]) =>
-  makers.map((make, at): [string, Bounded, (value: number) => Request] => [
+  makers.map((make, at): [string, Field, (value: number) => Request] => [
     `${field} (${at + 1})`,
-    field as Bounded,
+    field as Field,
     make,
   ]),
 );
 
 test.each(fields)('%s: what is within its bounds is sent and taken', (_, field, make) => {
-  const [least, most] = BOUNDS[field];
+  const { least, most } = BOUNDS[field];
   for (const value of new Set([least, least + 1, Math.floor(most / 2), most - 4, most])) {
     // Not every length is one of a pointer: the longest has one byte and characters of three.
-    const request = make(field === 'pointer bytes' && value > most - 4 ? most - 2 : value);
+    const request = make(field === 'pointerBytes' && value > most - 4 ? most - 2 : value);
     expect(unsendable(request)).toBeUndefined();
     expect(sent(request).action).toBe(request.action);
   }
@@ -132,11 +132,11 @@ test.each(fields)('%s: what is within its bounds is sent and taken', (_, field, 
 test.each(fields)(
   '%s: what is past its bounds is not sent, and would be refused',
   (_, field, make) => {
-    const [least, most] = BOUNDS[field];
+    const { least, most } = BOUNDS[field];
     const past = [most + 1, ...(least > 0 ? [least - 1] : [])];
     for (const value of past) {
       const request = make(value);
-      expect(unsendable(request)).toBe(field);
+      expect(unsendable(request)).toBe(BOUNDS[field].name);
       expect(() => sent(request)).toThrow(ProtocolError);
     }
   },
@@ -144,7 +144,7 @@ test.each(fields)(
 
 test('numbers that are no whole numbers are not sent', () => {
   for (const index of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
-    expect(isWithin('index', index)).toBe(false);
+    expect(isWithin(BOUNDS.index, index)).toBe(false);
     expect(unsendable({ action: 'index', key, index })).toBe('index');
     expect(() => sent({ action: 'index', key, index })).toThrow(ProtocolError);
   }
@@ -183,7 +183,7 @@ function madeAt(createdAt: number): Reply {
 }
 
 test('the numbers of a meta are taken up to their bound, and not past it', () => {
-  const most = BOUNDS['meta number'][1];
+  const most = BOUNDS.metaNumber.most;
   expect(answered(madeAt(most))).toMatchObject({ meta: { createdAt: most } });
   expect(() => answered(madeAt(most + 1))).toThrow(ProtocolError);
 });

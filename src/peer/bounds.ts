@@ -21,26 +21,37 @@ import { ProtocolError } from './frame.ts';
 /** The longest ttl: what a signed 64-bit number holds, as in Go. */
 const TTL_NS_MAX = 2n ** 63n - 1n;
 
-/** The least and the most of each number, and of each length in bytes. Characters take up to three. */
-export const BOUNDS = {
-  'key bytes': [1, KEY_BYTES_MAX],
-  'value bytes': [1, VALUE_BYTES_MAX],
-  'item bytes': [0, 3 * ITEM_CHARS_MAX],
-  'pointer bytes': [0, 3 * POINTER_CHARS_MAX],
-  'number bytes': [1, NUMBER_CHARS_MAX],
-  'detail bytes': [0, 3 * DETAIL_CHARS_MAX],
-  versions: [0, ENTITY_TAGS_MAX],
-  'version bytes': [0, HEADER_BYTES_MAX],
-  index: [0, Number.MAX_SAFE_INTEGER],
-  'list length': [0, Number.MAX_SAFE_INTEGER],
-  'meta number': [0, Number.MAX_SAFE_INTEGER],
-} as const satisfies Record<string, readonly [number, number]>;
+/** The least and the most of a number, or of a length. */
+export interface Bound {
+  /** As an error names it. */
+  readonly name: string;
+  readonly least: number;
+  readonly most: number;
+}
 
-export type Bounded = keyof typeof BOUNDS;
+function bound(name: string, least: number, most: number): Bound {
+  return { name, least, most };
+}
+
+/** Each number and each length that travels; characters of text take up to three bytes. */
+export const BOUNDS = {
+  keyBytes: bound('key bytes', 1, KEY_BYTES_MAX),
+  valueBytes: bound('value bytes', 1, VALUE_BYTES_MAX),
+  itemBytes: bound('item bytes', 0, 3 * ITEM_CHARS_MAX),
+  pointerBytes: bound('pointer bytes', 0, 3 * POINTER_CHARS_MAX),
+  numberBytes: bound('number bytes', 1, NUMBER_CHARS_MAX),
+  detailBytes: bound('detail bytes', 0, 3 * DETAIL_CHARS_MAX),
+  versions: bound('versions', 0, ENTITY_TAGS_MAX),
+  versionBytes: bound('version bytes', 0, HEADER_BYTES_MAX),
+  index: bound('index', 0, Number.MAX_SAFE_INTEGER),
+  listLength: bound('list length', 0, Number.MAX_SAFE_INTEGER),
+  metaNumber: bound('meta number', 0, Number.MAX_SAFE_INTEGER),
+};
+
+export type Field = keyof typeof BOUNDS;
 
 /** Whether a whole number is within its bounds. */
-export function isWithin(field: Bounded, value: number): boolean {
-  const [least, most] = BOUNDS[field];
+export function isWithin({ least, most }: Bound, value: number): boolean {
   return Number.isSafeInteger(value) && value >= least && value <= most;
 }
 
@@ -49,24 +60,24 @@ export function isWithin(field: Bounded, value: number): boolean {
  *
  * @throws ProtocolError if it is out of its bounds.
  */
-export function within(field: Bounded, value: number): number {
-  if (!isWithin(field, value)) throw new ProtocolError(`${field}: ${value}`);
-  return value;
+export function within(limits: Bound, value: number): number {
+  if (isWithin(limits, value)) return value;
+  throw new ProtocolError(`${limits.name}: ${value}`);
 }
 
 /** Whether a time to live is one. */
 export function isTtl(ttlNs: bigint): boolean {
-  return ttlNs >= 0n && ttlNs <= TTL_NS_MAX;
+  return ttlNs === 0n || (ttlNs > 0n && ttlNs <= TTL_NS_MAX);
 }
 
 /** Which field of a request the other end would refuse; undefined if it can be sent. */
-export function unsendable(request: Request): Bounded | 'time to live' | undefined {
-  if (!isWithin('key bytes', request.key.length)) return 'key bytes';
+export function unsendable(request: Request): string | undefined {
+  if (!isWithin(BOUNDS.keyBytes, request.key.length)) return BOUNDS.keyBytes.name;
   switch (request.action) {
     case 'index':
-      return check('index', request.index);
+      return check(BOUNDS.index, request.index);
     case 'item':
-      return checkText('item bytes', request.item);
+      return checkText(BOUNDS.itemBytes, request.item);
     case 'load':
     case 'delete':
       return checkCondition(request.condition) ?? checkPointerOf(request);
@@ -75,13 +86,13 @@ export function unsendable(request: Request): Bounded | 'time to live' | undefin
         checkCondition(request.condition) ??
         checkPointerOf(request) ??
         checkTtl(request.ttlNs) ??
-        check('value bytes', request.value.end - request.value.start)
+        check(BOUNDS.valueBytes, request.value.end - request.value.start)
       );
     case 'patch':
       return (
         checkCondition(request.condition) ??
         checkTtl(request.ttlNs) ??
-        check('value bytes', request.patch.end - request.patch.start)
+        check(BOUNDS.valueBytes, request.patch.end - request.patch.start)
       );
     case 'increment':
       return (
@@ -98,44 +109,46 @@ export function unsendable(request: Request): Bounded | 'time to live' | undefin
         checkCondition(request.condition) ??
         checkTtl(request.ttlNs) ??
         checkPointerOf(request) ??
-        check('list length', request.maxLength ?? 0) ??
-        check('value bytes', request.values.end - request.values.start)
+        check(BOUNDS.listLength, request.maxLength ?? 0) ??
+        check(BOUNDS.valueBytes, request.values.end - request.values.start)
       );
     case 'expire':
       return checkCondition(request.condition) ?? checkTtl(request.ttlNs);
   }
 }
 
-function check(field: Bounded, value: number): Bounded | undefined {
-  return isWithin(field, value) ? undefined : field;
+function check(limits: Bound, value: number): string | undefined {
+  return isWithin(limits, value) ? undefined : limits.name;
 }
 
-function checkText(field: Bounded, text: string | undefined): Bounded | undefined {
-  return text === undefined ? undefined : check(field, Buffer.byteLength(text));
+function checkText(limits: Bound, text: string | undefined): string | undefined {
+  return text === undefined ? undefined : check(limits, Buffer.byteLength(text));
 }
 
-function checkPointerOf({ pointer }: { pointer?: string | undefined }): Bounded | undefined {
+function checkPointerOf({ pointer }: { pointer?: string | undefined }): string | undefined {
   const isFine = pointer === undefined || typeof checkPointer(pointer) === 'string';
-  return isFine ? checkText('pointer bytes', pointer) : 'pointer bytes';
+  return isFine ? checkText(BOUNDS.pointerBytes, pointer) : BOUNDS.pointerBytes.name;
 }
 
-function checkNumber(text: string | undefined): Bounded | undefined {
-  return text === undefined || isNumber(text) ? checkText('number bytes', text) : 'number bytes';
+function checkNumber(text: string | undefined): string | undefined {
+  return text === undefined || isNumber(text)
+    ? checkText(BOUNDS.numberBytes, text)
+    : BOUNDS.numberBytes.name;
 }
 
-function checkTtl(ttlNs: bigint | undefined): 'time to live' | undefined {
+function checkTtl(ttlNs: bigint | undefined): string | undefined {
   return ttlNs === undefined || isTtl(ttlNs) ? undefined : 'time to live';
 }
 
-function checkCondition(condition: Condition | undefined): Bounded | undefined {
+function checkCondition(condition: Condition | undefined): string | undefined {
   if (condition === undefined) return undefined;
   return checkVersions(condition.ifMatch) ?? checkVersions(condition.ifNoneMatch);
 }
 
-function checkVersions(versions: Versions | undefined): Bounded | undefined {
+function checkVersions(versions: Versions | undefined): string | undefined {
   if (versions === undefined || versions === '*') return undefined;
-  if (!isWithin('versions', versions.length)) return 'versions';
-  return versions.every(({ length }) => isWithin('version bytes', length))
+  if (!isWithin(BOUNDS.versions, versions.length)) return BOUNDS.versions.name;
+  return versions.every(({ length }) => isWithin(BOUNDS.versionBytes, length))
     ? undefined
-    : 'version bytes';
+    : BOUNDS.versionBytes.name;
 }

@@ -312,7 +312,7 @@ export class Channel {
     this.#silentBeats++;
     this.#stuckBeats++;
     if (this.#phase !== 'open') this.#helloBeats++;
-    if (this.#reader.count !== this.#framesBefore || this.#reader.heldBytes === 0) {
+    if (this.#reader.count !== this.#framesBefore || !this.#reader.isPartial) {
       this.#frameBeats = 0;
       this.#framesBefore = this.#reader.count;
     } else if (!this.#isBlocked) {

@@ -88,6 +88,7 @@ const badHeaders: [string, Buffer][] = [
   ['a frame longer than any value', header(FRAME_BYTES_MAX + 6, 5)],
   ['a giant hello', header(CONTROL_BYTES_MAX + 6, 1)],
   ['a beat with a body', header(6, 4)],
+  ['an empty part', header(5, 10)],
   ['an unknown kind', header(5, 99)],
   ['a frame shorter than its own header', header(4, 5)],
 ];
@@ -96,6 +97,27 @@ test.each(badHeaders)('%s is refused by its header alone', (_, bytes) => {
   const reader = new FrameReader();
   reader.push(bytes);
   expect(() => reader.next(true)).toThrow(ProtocolError);
+});
+
+test('a part is handed out as it comes, however it is cut, and what follows it is found', () => {
+  const body = Uint8Array.from({ length: 40_000 }, (_, at) => at);
+  const bytes = bytesOf([
+    { kind: 'part', id: 7, body },
+    { kind: 'request', id: 8, body: body.subarray(0, 3) },
+  ]);
+  for (const size of [1, 9, 17, 18, 19, 1000, 65_536]) {
+    const reader = new FrameReader();
+    const got: Sent[] = [];
+    for (let at = 0; at < bytes.length; at += size) {
+      reader.push(bytes.subarray(at, at + size));
+      got.push(...read(reader));
+    }
+    expect(reader.isPartial).toBe(false);
+    const last = got.pop()!;
+    expect([last.id, last.body.length]).toEqual([8, 3]);
+    expect(new Set(got.map(({ kind, id }) => `${kind} ${id}`))).toEqual(new Set(['part 7']));
+    expect(Buffer.concat(got.map((part) => part.body)).equals(body)).toBe(true);
+  }
 });
 
 test('before its hello a peer may say no more than that, and is refused by the header alone', () => {

@@ -120,10 +120,18 @@ export class FrameReader {
   #later: Buffer[] = [];
   #laterBytes = 0;
   #count = 0;
+  /** The part that is being handed out as it comes: the number of its large frame, and what is left. */
+  #partNumber = 0;
+  #partBytes = 0;
 
   /** How many frames have come out. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Whether a frame has begun and is not whole yet. */
+  get isPartial(): boolean {
+    return this.#partBytes > 0 || this.heldBytes > 0;
   }
 
   /** Bytes that are held, because they are no whole frame. */
@@ -143,12 +151,13 @@ export class FrameReader {
   }
 
   /**
-   * The next frame, undefined if it has not come in whole. Before a peer `isOpen` it may say hello, or
+   * The next frame, undefined if it has not come in whole; of a part, as much as has come. Before a peer `isOpen` it may say hello, or
    * that it refuses, and no more.
    *
    * @throws ProtocolError as soon as a header says what no frame may have.
    */
   next(isOpen: boolean): Frame | undefined {
+    if (this.#partBytes > 0) return this.#moreOfPart();
     if (!this.#has(HEADER_BYTES)) return undefined;
     const kind = kindAt(this.#bytes, this.#at);
     const length = LENGTH_BYTES + this.#bytes.readUInt32LE(this.#at);
@@ -158,6 +167,7 @@ export class FrameReader {
     if (!isOpen && kind !== 'hello' && kind !== 'refusal' && kind !== 'beat') {
       throw new ProtocolError(`${kind} frame before its hello`);
     }
+    if (kind === 'part') return this.#beginPart(length);
     if (!this.#has(length)) return undefined;
     const id = this.#bytes.readUInt32LE(this.#at + LENGTH_BYTES + 1);
     const frame = {
@@ -170,6 +180,33 @@ export class FrameReader {
     this.#at += length;
     this.#count++;
     return frame;
+  }
+
+  /** Parts are copied once anyway, to where they belong: to join their bytes first would be twice. */
+  #beginPart(length: number): Frame | undefined {
+    // What comes first in it may be the header of the large frame.
+    if (!this.#has(Math.min(length, 2 * HEADER_BYTES))) return undefined;
+    if (length === HEADER_BYTES) throw new ProtocolError('an empty part');
+    this.#partNumber = this.#bytes.readUInt32LE(this.#at + LENGTH_BYTES + 1);
+    this.#partBytes = length - HEADER_BYTES;
+    this.#at += HEADER_BYTES;
+    return this.#moreOfPart();
+  }
+
+  #moreOfPart(): Frame | undefined {
+    if (this.#at === this.#bytes.length) {
+      const chunk = this.#later.shift();
+      if (chunk === undefined) return undefined;
+      this.#bytes = chunk;
+      this.#at = 0;
+      this.#laterBytes -= chunk.length;
+    }
+    const start = this.#at;
+    const end = Math.min(start + this.#partBytes, this.#bytes.length);
+    this.#at = end;
+    this.#partBytes -= end - start;
+    if (this.#partBytes === 0) this.#count++;
+    return { kind: 'part', id: this.#partNumber, bytes: this.#bytes, start, end };
   }
 
   /** Whether `count` bytes are there; joins chunks only when they then are, so each is copied once. */

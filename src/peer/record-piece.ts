@@ -3,7 +3,7 @@
 import type { Key } from '../base/key.ts';
 import { STREAM_MARK_BYTES_MAX } from '../base/limits.ts';
 import type { ByteRange, Meta } from '../record/reply.ts';
-import { within } from './bounds.ts';
+import { BOUNDS, within } from './bounds.ts';
 import type { FieldReader } from './fields.ts';
 import { ProtocolError, type FrameWriter } from './frame.ts';
 import { META_BYTES, readKey, readMeta, writeKey, writeMeta } from './wire.ts';
@@ -129,6 +129,6 @@ function readPut(from: FieldReader, cause: RecordPut['cause']): RecordPut {
   const meta = readMeta(from);
   const leftUs = from.f64();
   if (!(leftUs >= 0)) throw new ProtocolError(`a record with ${leftUs} us left`);
-  const value = from.range(within('value bytes', from.left));
+  const value = from.range(within(BOUNDS.valueBytes, from.left));
   return { kind: 'put', cause, partition, key, meta, value, leftUs };
 }

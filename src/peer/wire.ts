@@ -22,7 +22,7 @@ import {
   type Request,
   type Versions,
 } from '../record/request.ts';
-import { isTtl, within, type Bounded } from './bounds.ts';
+import { BOUNDS, isTtl, within, type Bound } from './bounds.ts';
 import type { FieldReader } from './fields.ts';
 import { ProtocolError, type FrameWriter } from './frame.ts';
 
@@ -146,9 +146,9 @@ export function readRequest(from: FieldReader): Request {
   const key = readKey(from);
   switch (action) {
     case 'index':
-      return { action, key, index: within('index', from.f64()) };
+      return { action, key, index: within(BOUNDS.index, from.f64()) };
     case 'item':
-      return { action, key, item: from.utf8(within('item bytes', from.left)) };
+      return { action, key, item: from.utf8(within(BOUNDS.itemBytes, from.left)) };
     case 'load':
       return { action, key, condition: readCondition(from), pointer: readPointer(from) };
     case 'delete':
@@ -174,7 +174,7 @@ export function readRequest(from: FieldReader): Request {
       const condition = readCondition(from);
       const ttlNs = readOptionalTtl(from);
       const pointer = readPointer(from) ?? '';
-      const maxLength = within('list length', from.f64()) || undefined;
+      const maxLength = within(BOUNDS.listLength, from.f64()) || undefined;
       return { action, key, condition, ttlNs, pointer, maxLength, values: readJson(from) };
     }
     case 'expire':
@@ -199,7 +199,7 @@ function readIncrement(from: FieldReader, key: Key): IncrementRequest {
 
 /** The JSON text that is left. */
 function readJson(from: FieldReader): KeptBytes {
-  return from.range(within('value bytes', from.left));
+  return from.range(within(BOUNDS.valueBytes, from.left));
 }
 
 /** A length that says that there is no text. */
@@ -211,13 +211,13 @@ function writeText(to: FrameWriter, text: string | undefined): void {
   to.utf8(text);
 }
 
-function readText(from: FieldReader, field: Bounded): string | undefined {
+function readText(from: FieldReader, limits: Bound): string | undefined {
   const length = from.u16();
-  return length === NO_TEXT ? undefined : from.utf8(within(field, length));
+  return length === NO_TEXT ? undefined : from.utf8(within(limits, length));
 }
 
 function readPointer(from: FieldReader): Pointer | undefined {
-  const text = readText(from, 'pointer bytes');
+  const text = readText(from, BOUNDS.pointerBytes);
   if (text === undefined) return undefined;
   const pointer = checkPointer(text);
   if (typeof pointer === 'string') return pointer;
@@ -225,7 +225,7 @@ function readPointer(from: FieldReader): Pointer | undefined {
 }
 
 function readNumber(from: FieldReader): string | undefined {
-  const text = readText(from, 'number bytes');
+  const text = readText(from, BOUNDS.numberBytes);
   if (text === undefined || isNumber(text)) return text;
   throw new ProtocolError('a number that is none');
 }
@@ -241,7 +241,7 @@ function readOptionalTtl(from: FieldReader): bigint | undefined {
 
 /** Reads a key with its length. */
 export function readKey(from: FieldReader): Key {
-  return from.latin1(within('key bytes', from.u16())) as Key;
+  return from.latin1(within(BOUNDS.keyBytes, from.u16())) as Key;
 }
 
 /** Writes a key with its length. */
@@ -281,8 +281,8 @@ function readVersions(from: FieldReader): Versions | undefined {
   const count = from.u8();
   if (count === NO_VERSIONS) return undefined;
   if (count === ANY_VERSION) return '*';
-  const length = within('versions', count);
-  return Array.from({ length }, () => from.latin1(within('version bytes', from.u16())));
+  const length = within(BOUNDS.versions, count);
+  return Array.from({ length }, () => from.latin1(within(BOUNDS.versionBytes, from.u16())));
 }
 
 /** A bound of the bytes that {@link writeReply} writes. */
@@ -335,7 +335,7 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
     case STATUSES.failed: {
       const code = from.latin1(from.u8());
       if (!isFailureCode(code)) throw new ProtocolError('a reply with an unknown failure');
-      return failure(code, from.utf8(within('detail bytes', from.left)));
+      return failure(code, from.utf8(within(BOUNDS.detailBytes, from.left)));
     }
     default:
       throw new ProtocolError('a reply with an unknown status');
@@ -361,5 +361,5 @@ export function readMeta(from: FieldReader): Meta {
 }
 
 function readMetaNumber(from: FieldReader): number {
-  return within('meta number', from.f64());
+  return within(BOUNDS.metaNumber, from.f64());
 }
