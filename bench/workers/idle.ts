@@ -16,8 +16,8 @@ export interface IdleParameters {
 const BATCH = 100;
 
 const { protocol, port, connections } = workerParameters() as IdleParameters;
-const { request }: Protocol = PROTOCOLS[protocol];
-const bytes = request('put', 'key:0000000000000000', '1');
+const speech: Protocol = PROTOCOLS[protocol];
+const bytes = speech.request('put', 'key:0000000000000000', '1');
 
 for (let opened = 0; opened < connections; opened += BATCH) {
   await Promise.all(Array.from({ length: Math.min(BATCH, connections - opened) }, open));
