@@ -14,42 +14,83 @@ export interface HeadFacts {
 }
 
 /** Fields that have one value: several that differ are a request of two minds. */
-const SINGLE = ['authorization', 'content-type', 'origin', 'last-event-id'];
+const SINGLE = ['content-type', 'authorization', 'origin', 'last-event-id'];
+
+/** Every field that matters before the application has its say, by the length of its name. */
+const NAMES_BY_LENGTH: (readonly string[] | undefined)[] = [];
+for (const name of ['host', 'expect', 'content-length', 'transfer-encoding', ...SINGLE]) {
+  NAMES_BY_LENGTH[name.length] = [...(NAMES_BY_LENGTH[name.length] ?? []), name];
+}
 
 /** `host:port`, the host a name or an IP address, and no list; what it names is not checked. */
 const HOST = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+;=%-]+)(?::\d{0,5})?$/i;
 
+/** A Host that was in order: clients say the same one again and again. */
+let goodHost = 'localhost';
+
 /** Reads the head of a message; a failure if the request must not be served. */
 export function readHead(message: Message): HeadFacts | Failure {
-  const version = message.version;
-  if (version !== '1.1' && version !== '1.0') {
-    return failure('MALFORMED_REQUEST', 'the request is not HTTP/1.1 or HTTP/1.0');
+  const minorVersion = message.minorVersion;
+  if (minorVersion < 0) return malformed('the request is not HTTP/1.1 or HTTP/1.0');
+  const isHttp10 = minorVersion === 0;
+  let host = -1;
+  let bodyBytes = 0;
+  let coding: string | undefined;
+  let expectation: string | undefined;
+  for (let n = 0; n < message.fields; n++) {
+    switch (nameOf(message, n)) {
+      case undefined:
+        break;
+      case 'host':
+        if (host >= 0) return malformed('there is more than one Host header');
+        host = n;
+        break;
+      case 'content-length':
+        // The parser has seen to it that it comes once, and is a number below 2^64.
+        bodyBytes = Number(message.value(n));
+        break;
+      case 'transfer-encoding':
+        coding = valueOf(message, 'transfer-encoding');
+        break;
+      case 'expect':
+        expectation = isHttp10 ? undefined : valueOf(message, 'expect');
+        break;
+      default:
+        if (isOfTwoMinds(message, n)) return malformed('a header of one value comes with two');
+    }
   }
-  const isHttp10 = version === '1.0';
-  const host = checkHost(message, isHttp10);
-  if (host !== undefined) return host;
-  const coding = valueOf(message, 'transfer-encoding');
+  const refusal = checkHost(message, host, isHttp10) ?? checkWay(coding, expectation);
+  if (refusal !== undefined) return refusal;
+  return {
+    isHttp10,
+    bodyBytes: coding === undefined ? bodyBytes : undefined,
+    awaitsContinue: expectation !== undefined,
+    keepsAlive: message.keepsAlive && !isDubious(message, isHttp10, coding),
+  };
+}
+
+/** The name of field `n` if it is one that matters here. */
+function nameOf(message: Message, n: number): string | undefined {
+  const names = NAMES_BY_LENGTH[message.nameLength(n)];
+  if (names === undefined) return undefined;
+  for (const name of names) if (message.isNamed(n, name)) return name;
+  return undefined;
+}
+
+/** Refuses ways of sending a body that are not known here. */
+function checkWay(
+  coding: string | undefined,
+  expectation: string | undefined,
+): Failure | undefined {
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    return failure(
-      'UNSUPPORTED_TRANSFER_CODING',
-      `the Transfer-Encoding is ${coding}, not chunked`,
-    );
+    const detail = `the Transfer-Encoding is ${coding}, not chunked`;
+    return failure('UNSUPPORTED_TRANSFER_CODING', detail);
   }
-  const expectation = isHttp10 ? undefined : valueOf(message, 'expect');
   if (expectation !== undefined && expectation.toLowerCase() !== '100-continue') {
     const detail = `the expectation ${expectation} is not 100-continue`;
     return failure('EXPECTATION_FAILED', detail);
   }
-  const double = SINGLE.find((name) => isOfTwoMinds(message, name));
-  if (double !== undefined) {
-    return failure('MALFORMED_REQUEST', `the header ${double} comes twice, with different values`);
-  }
-  return {
-    isHttp10,
-    bodyBytes: coding === undefined ? lengthOf(message) : undefined,
-    awaitsContinue: expectation !== undefined,
-    keepsAlive: message.keepsAlive && !isDubious(message, isHttp10, coding),
-  };
+  return undefined;
 }
 
 /** Whether somebody between here and the client may be of another mind about what follows. */
@@ -58,18 +99,18 @@ function isDubious(message: Message, isHttp10: boolean, coding: string | undefin
   return (isHttp10 && coding !== undefined) || message.method === 'CONNECT';
 }
 
-/** RFC 9112 §3.2: one Host, and a proper one. */
-function checkHost(message: Message, isHttp10: boolean): Failure | undefined {
-  const at = message.find('host');
-  if (at < 0) {
-    if (isHttp10) return undefined;
-    return failure('MALFORMED_REQUEST', 'the Host header is missing');
-  }
-  if (message.find('host', at + 1) >= 0) {
-    return failure('MALFORMED_REQUEST', 'there is more than one Host header');
-  }
-  if (HOST.test(message.value(at))) return undefined;
-  return failure('MALFORMED_REQUEST', 'the Host header is not a host and a port');
+/** RFC 9112 §3.2: one Host, and a proper one; the field at `at`, below 0 if there is none. */
+function checkHost(message: Message, at: number, isHttp10: boolean): Failure | undefined {
+  if (at < 0) return isHttp10 ? undefined : malformed('the Host header is missing');
+  if (message.isValue(at, goodHost)) return undefined;
+  const host = message.value(at);
+  if (!HOST.test(host)) return malformed('the Host header is not a host and a port');
+  goodHost = host;
+  return undefined;
+}
+
+function malformed(detail: string): Failure {
+  return failure('MALFORMED_REQUEST', detail);
 }
 
 /** The values of a header, joined as a list is; undefined if there is none. */
@@ -84,17 +125,8 @@ export function valueOf(message: Message, name: string): string | undefined {
   return value;
 }
 
-function isOfTwoMinds(message: Message, name: string): boolean {
-  const first = message.find(name);
-  if (first < 0) return false;
-  for (let at = message.find(name, first + 1); at >= 0; at = message.find(name, at + 1)) {
-    if (message.value(at) !== message.value(first)) return true;
-  }
-  return false;
-}
-
-/** The parser has seen to it that a length is there once, and is a number below 2^64. */
-function lengthOf(message: Message): number {
-  const at = message.find('content-length');
-  return at < 0 ? 0 : Number(message.value(at));
+/** Whether field `n` has come before, with another value. */
+function isOfTwoMinds(message: Message, n: number): boolean {
+  const first = message.find(nameOf(message, n)!);
+  return first !== n && message.value(first) !== message.value(n);
 }

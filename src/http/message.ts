@@ -19,7 +19,9 @@ export type Trouble = 'malformed' | 'headers too large' | 'chunks too small';
 const EMPTY: Buffer = Buffer.alloc(0);
 
 const SPACE = 0x20;
-const VERSION = 'HTTP/1.1';
+
+/** Methods that need no new string. */
+const COMMON_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'PATCH', 'OPTIONS'];
 
 /** Numbers that stand for a header field: where its name and its value start and end. */
 const MARKS = 4;
@@ -102,23 +104,28 @@ export class Message implements Findings {
 
   get method(): string {
     if (this.#unknownMethod !== undefined) return this.#unknownMethod;
+    const head = this.#head;
     let start = this.#start;
-    while (this.#head[start]! <= SPACE) start++;
+    while (head[start]! <= SPACE) start++;
     let end = start;
-    while (this.#head[end] !== SPACE) end++;
-    return this.#head.toString('latin1', start, end);
+    while (head[end] !== SPACE) end++;
+    for (const method of COMMON_METHODS) {
+      if (method.length === end - start && isText(head, start, method)) return method;
+    }
+    return head.toString('latin1', start, end);
   }
 
   get target(): string {
     return this.#head.toString('latin1', this.#targetStart, this.#targetEnd);
   }
 
-  /** The version as the request line has it, such as `1.1`; empty where there is none. */
-  get version(): string {
+  /** 1 for HTTP/1.1, 0 for HTTP/1.0, below 0 for anything else. */
+  get minorVersion(): number {
     let at = this.#targetEnd;
     while (this.#head[at] === SPACE) at++;
-    const text = this.#head.toString('latin1', at, at + VERSION.length);
-    return text.startsWith('HTTP/') ? text.slice('HTTP/'.length) : '';
+    if (!isText(this.#head, at, 'HTTP/1.')) return -1;
+    const minor = this.#head[at + 'HTTP/1.'.length]! - 0x30;
+    return minor === 0 || minor === 1 ? minor : -1;
   }
 
   get fields(): number {
@@ -143,10 +150,20 @@ export class Message implements Findings {
 
   /** The value of field `n`, a char code a byte. */
   value(n: number): string {
+    return this.#head.toString('latin1', this.#marks[n * MARKS + 2], this.#valueEnd(n));
+  }
+
+  /** Whether the value of field `n` is this text. */
+  isValue(n: number, text: string): boolean {
+    const start = this.#marks[n * MARKS + 2]!;
+    return this.#valueEnd(n) - start === text.length && isText(this.#head, start, text);
+  }
+
+  #valueEnd(n: number): number {
     const start = this.#marks[n * MARKS + 2]!;
     let end = this.#marks[n * MARKS + 3]!;
     while (end > start && isBlank(this.#head[end - 1])) end--;
-    return this.#head.toString('latin1', start, end);
+    return end;
   }
 
   /** The first field of a name from field `from` on; below 0 if there is none. */
@@ -320,6 +337,12 @@ export class Message implements Findings {
   onEnd(): void {
     this.isRead = true;
   }
+}
+
+/** Whether this text lies at `at`. */
+function isText(bytes: Buffer, at: number, text: string): boolean {
+  for (let n = 0; n < text.length; n++) if (bytes[at + n] !== text.charCodeAt(n)) return false;
+  return true;
 }
 
 /** Spaces and tabs, which may stand behind a value. */
