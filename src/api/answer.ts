@@ -16,7 +16,7 @@ import { entityTag } from './condition.ts';
 const STRING_VALUE_BYTES_MAX = 16 * 1024;
 
 /** The head of an answer in JSON. */
-export const JSON_HEAD: readonly string[] = ['Content-Type', 'application/json'];
+export const JSON_HEAD: readonly [string, string] = ['Content-Type', 'application/json'];
 
 /** Sends a reply to a client, at once: the reply's value may not be there later. */
 export function sendReply(exchange: Exchange, request: Request, reply: Reply): void {
@@ -24,10 +24,14 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
     sendFailure(exchange, reply);
     return;
   }
-  const showsTag = hasTag(request);
-  const tag = showsTag ? ['ETag', entityTag(reply.meta)] : [];
-  if (reply.status === 'unchanged') exchange.send(304, tag, '');
-  else exchange.send(200, [...JSON_HEAD, ...tag], renderRecord(request.action, reply));
+  const tag = hasTag(request) ? entityTag(reply.meta) : undefined;
+  if (reply.status === 'unchanged') {
+    exchange.send(304, tag === undefined ? [] : ['ETag', tag], '');
+    return;
+  }
+  const [name, type] = JSON_HEAD;
+  const headers = tag === undefined ? JSON_HEAD : [name, type, 'ETag', tag];
+  exchange.send(200, headers, renderRecord(request.action, reply));
 }
 
 /** Whether the answer shows the version: a record's is, but not that of what is gone or was picked out. */
@@ -62,12 +66,15 @@ function renderRecord(action: Action, { meta, node, value }: Served): Piece | Pi
 
 /** Meta as JSON text, one character a byte. */
 export function renderMeta(meta: Meta): string {
-  const expireTime = formatDuration(meta.ttlNs).replace('\u00b5', '\u00c2\u00b5');
+  const { index, ttlNs, accessedAt, createdAt, updatedAt } = meta;
+  const expireTime = formatDuration(ttlNs).replace('\u00b5', '\u00c2\u00b5');
+  const created = formatTimestamp(createdAt);
+  // As a rule a record was stored once.
+  const updated = updatedAt === createdAt ? created : formatTimestamp(updatedAt);
   return (
-    `{"index":${meta.index},"expire_time":"${expireTime}",` +
-    `"accessed_at":"${formatTimestamp(meta.accessedAt)}",` +
-    `"created_at":"${formatTimestamp(meta.createdAt)}",` +
-    `"updated_at":"${formatTimestamp(meta.updatedAt)}"}`
+    `{"index":${index},"expire_time":"${expireTime}",` +
+    `"accessed_at":"${formatTimestamp(accessedAt)}",` +
+    `"created_at":"${created}","updated_at":"${updated}"}`
   );
 }
 

@@ -33,6 +33,7 @@ function rangesOf(type: string): string[] {
 
 /** The media type that a `Content-Type` header names, in lower case and without its parameters. */
 export function mediaTypeOf(contentType: string | undefined): string {
+  if (contentType === JSON_TYPE) return JSON_TYPE;
   const [type = ''] = (contentType ?? '').split(';', 1);
   return type.trim().toLowerCase();
 }

@@ -18,7 +18,9 @@ import type { Visit } from './visit.ts';
 /** GET: answers the record, or 304 where the client has it. */
 export const loadRecord = serving((visit, key) => {
   const terms = termsOf(visit);
-  return isFailure(terms) ? terms : { action: 'load', key, ...terms };
+  if (isFailure(terms)) return terms;
+  const { condition, pointer } = terms;
+  return { action: 'load', key, condition, pointer };
 });
 
 /** PUT: stores a value for a time. */
@@ -30,10 +32,10 @@ export const storeRecord = serving((visit, key) => {
     if (value.end - value.start > valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${valueBytesMax} bytes`);
     }
-    const { pointer } = terms;
+    const { condition, pointer, replicas } = terms;
     return pointer === undefined
-      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, ...terms, pointer }
-      : { action: 'store', key, value, ttlNs, ...terms, pointer };
+      ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition, pointer, replicas }
+      : { action: 'store', key, value, ttlNs, condition, pointer, replicas };
   });
 });
 
@@ -106,7 +108,8 @@ function writeTermsOf({ exchange, place, options }: Visit): WriteTerms | Failure
   const terms = readTerms(exchange, parameters.pointer);
   if (isFailure(terms)) return terms;
   const replicas = parseReplicas(parameters.replicas, options.engine);
-  return isFailed(replicas) ? replicas : { ...terms, replicas };
+  if (isFailed(replicas)) return replicas;
+  return { condition: terms.condition, pointer: terms.pointer, replicas };
 }
 
 function readTerms(exchange: Exchange, text: string | undefined): Terms | Failure {

@@ -113,5 +113,6 @@ export function isFailureCode(text: string): text is FailureCode {
 
 /** Tells a failure from the outcome that was hoped for. */
 export function isFailure(outcome: object): outcome is Failure {
-  return 'status' in outcome && outcome.status === 'failed';
+  // Outcomes have many shapes, among which V8 finds a property faster than out whether it is there.
+  return (outcome as { readonly status?: unknown }).status === 'failed';
 }

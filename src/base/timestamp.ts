@@ -15,6 +15,10 @@ function cut(count: number, stepMs: number, start: number, end: number): readonl
   );
 }
 
+/** The day that was asked for last: most times that are shown are of today. */
+let lastDays = -1;
+let lastDate = '';
+
 /**
  * Prints a time as RFC 3339 in UTC, with six fraction digits.
  *
@@ -28,7 +32,17 @@ export function formatTimestamp(us: number): string {
   const micros = us - seconds * 1e6;
   const days = Math.floor(seconds / 86_400);
   const inDay = seconds - days * 86_400;
+  if (days !== lastDays) {
+    lastDate = dateOf(days);
+    lastDays = days;
+  }
+  // Joined in short pieces, which V8 copies at once; longer ones it would only link.
+  const time = `${MINUTES[Math.floor(inDay / 60)]}${SECONDS[inDay % 60]}`;
+  return `${lastDate}${time}${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
+}
 
+/** The date of a day, given as the number of days since the Unix epoch. */
+function dateOf(days: number): string {
   // Years from 1 March of the year 0 on, so that the leap day is the last of its year. 400 years
   // have 146,097 days; taking out the leap days passed leaves years of 365.
   const fromMarch = days + 719_468;
@@ -40,9 +54,5 @@ export function formatTimestamp(us: number): string {
   const inYear =
     inEra - (yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const year = era * 400 + yearOfEra + (inYear < 306 ? 0 : 1); // 306: 1 January
-
-  // Joined in short pieces, which V8 copies at once; longer ones it would only link.
-  const date = `${year}${DATES[inYear]}`;
-  const time = `${MINUTES[Math.floor(inDay / 60)]}${SECONDS[inDay % 60]}`;
-  return `${date}${time}${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
+  return `${year}${DATES[inYear]}`;
 }
