@@ -1,8 +1,18 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 
+import { eventually } from '../../test/support/eventually.ts';
+import { SteppedTimers } from '../../test/support/stepped-timers.ts';
 import { numbersOf } from '../../test/support/random.ts';
 import {
   deleting,
@@ -130,6 +140,37 @@ test('with always an answer comes when the change is on disk, one sync for all o
 test.each(['interval', 'none'] as const)('with %s an answer does not wait', async (fsync) => {
   const { store } = await durable(newPath(), fsync);
   expect(store.serve(storing('key', '1'))).not.toBeInstanceOf(Promise);
+});
+
+test('with interval a machine that fails loses at most what was stored in the last interval', async () => {
+  const path = newPath();
+  const timers = new SteppedTimers();
+  const synced = new Map<string, number>();
+  const syncFile = async (name: string): Promise<void> =>
+    void synced.set(name, statSync(name).size);
+  const { store, journal } = await durable(path, 'interval', { timers, syncFile });
+  const written = async (): Promise<void> => {
+    const flushed = journal.flush();
+    await timers.settle();
+    await flushed;
+  };
+  for (let at = 0; at < 100; at++) await store.serve(storing(`early ${at}`, '1'));
+  await written();
+  await timers.step(999);
+  expect(synced.size).toBe(0);
+  await timers.step(1);
+  await eventually(() => expect(synced.size).toBe(1));
+  for (let at = 0; at < 100; at++) await store.serve(storing(`late ${at}`, '1'));
+  await written();
+
+  const failed = newPath();
+  cpSync(path, failed, { recursive: true });
+  for (const [name, sizeBytes] of synced) {
+    truncateSync(join(failed, 'records', basename(name)), sizeBytes);
+  }
+  const again = await durable(failed, 'none');
+  const keys = [...again.store.list({ prefix: '' as never })].flat();
+  expect(keys.toSorted()).toEqual(Array.from({ length: 100 }, (_, at) => `early ${at}`).toSorted());
 });
 
 test('a partition that has left is gone from disk, and what came after it is there', async () => {

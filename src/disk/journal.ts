@@ -23,6 +23,8 @@ export interface JournalOptions {
   readonly fsync: FsyncMode;
   readonly fsyncIntervalMs: number;
   readonly timers: Timers;
+  /** Makes what is in a file safe from a failure of the machine; by the system, unless it is given. */
+  readonly syncFile?: (name: string) => Promise<void>;
   /** Hears that the disk fails, and that it works again. */
   readonly onState: (refusal: Failure | undefined) => void;
 }
@@ -204,9 +206,10 @@ export class Journal implements Sink {
   async #sync(): Promise<void> {
     if (!this.#isUnsynced) return;
     this.#isUnsynced = false;
+    const { syncFile: sync = syncFile } = this.#options;
     try {
       for (const name of await logFiles(this.#options.directory.recordsPath)) {
-        await syncFile(name);
+        await sync(name);
       }
     } catch (error) {
       this.#isUnsynced = true;
