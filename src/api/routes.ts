@@ -8,6 +8,7 @@ import { showLife, showReadiness } from './health.ts';
 import { listKeys } from './keys.ts';
 import { showMetrics } from './metrics.ts';
 import { showNodes } from './nodes.ts';
+import { takeSnapshot } from './snapshot.ts';
 import { loadElement, loadItem } from './part.ts';
 import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
 import type { Offer, Place } from './visit.ts';
@@ -57,6 +58,7 @@ export const ROWS: readonly Row[] = [
     methods: { GET: { right: 'read', handle: watchKeys, answers: WATCH_TYPES } },
   },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
+  { path: '/v1/snapshot', methods: { POST: { right: 'admin', handle: takeSnapshot } } },
   { path: '/metrics', methods: { GET: { right: 'read', handle: showMetrics } } },
   { path: '/livez', methods: { GET: { right: undefined, handle: showLife } } },
   { path: '/readyz', methods: { GET: { right: undefined, handle: showReadiness } } },

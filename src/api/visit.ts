@@ -42,6 +42,8 @@ export interface ApiOptions {
   readonly checks?: () => readonly HealthCheck[];
   /** What `/metrics` shows. */
   readonly metrics?: Metrics;
+  /** Writes all records of this node into a file; undefined where they are in memory only. */
+  readonly snapshot?: (() => Promise<object | Failure>) | undefined;
   /** Told of defects: exceptions, which no request should cause. */
   readonly onDefect: (error: unknown) => void;
 }

@@ -371,3 +371,12 @@ export const DISK_RETRY_MS = 1000;
 
 /** With less room than this a disk that fails counts as full. */
 export const DISK_ROOM_BYTES_MIN = 16 * MIB;
+
+/** Bytes of a snapshot that are read at a time. */
+export const SNAPSHOT_PIECE_BYTES = 256 * KIB;
+
+/** Snapshots that a node may keep. */
+export const SNAPSHOTS_MAX = 1000;
+
+/** How often a record of a snapshot is offered to an owner that cannot take it just now. */
+export const RESTORE_ATTEMPTS_MAX = 60;

@@ -1,6 +1,6 @@
 /** A data directory: what kind of node it belongs to, and the LevelDB with the node's records. */
 
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClassicLevel } from 'classic-level';
 
@@ -19,7 +19,9 @@ export interface Identity {
   /** What the cluster wants to be remembered; null if nothing. */
   readonly topology: unknown;
   /** Set until the directory has been made: there are no records yet. */
-  readonly isNew?: true;
+  readonly isNew?: true | undefined;
+  /** The snapshot that the records are being restored from; not all of them are there. */
+  readonly restoring?: string | undefined;
 }
 
 /** What a directory that is made anew is to say. */
@@ -87,6 +89,11 @@ export class DataDirectory {
     await this.#change({ topology });
   }
 
+  /** Notes that records are being restored from a snapshot, or with undefined that they all are. */
+  async noteRestoring(file: string | undefined): Promise<void> {
+    await this.#change({ restoring: file });
+  }
+
   /** Opens LevelDB once more, which then goes by what it finds on disk. */
   async reopen(): Promise<void> {
     await this.records.close();
@@ -97,10 +104,11 @@ export class DataDirectory {
     await this.records.close();
   }
 
-  async #change(change: { topology?: unknown; isNew?: undefined }): Promise<void> {
-    const { isNew: _, ...identity } = { ...this.#identity, ...change };
-    this.#identity = identity;
-    await writeIdentity(this.path, identity);
+  async #change(
+    change: Pick<Partial<Identity>, 'topology' | 'isNew' | 'restoring'>,
+  ): Promise<void> {
+    this.#identity = { ...this.#identity, ...change };
+    await writeIdentity(this.path, this.#identity);
   }
 }
 
@@ -157,10 +165,10 @@ async function writeIdentity(path: string, identity: Identity): Promise<void> {
 }
 
 /** Writes a file under another name, makes sure that it is on disk, and gives it its name. */
-async function replaceFile(
+export async function replaceFile(
   directory: string,
   name: string,
-  write: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
+  write: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
   const file = await open(join(directory, newNameOf(name)), 'w', 0o600);
   try {

@@ -24,6 +24,9 @@ const TIMES = 16;
 const HEADER_BYTES = 48;
 const PARTITION_BYTES = 2;
 
+/** What an entry has beyond the value. */
+export const ENTRY_OVERHEAD_BYTES = HEADER_BYTES;
+
 /** A record and the partition that it belongs to. */
 export interface PlacedRecord {
   readonly partition: number;

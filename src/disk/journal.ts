@@ -154,7 +154,7 @@ export class Journal implements Sink {
       this.#isUnsynced = true;
       return undefined;
     } catch (error) {
-      return this.#failureOf(error);
+      return this.failureOf(error);
     }
   }
 
@@ -194,7 +194,7 @@ export class Journal implements Sink {
       await this.#options.directory.reopen();
       failed = await this.#write(batch.operations);
     } catch (error) {
-      failed = await this.#failureOf(error);
+      failed = await this.failureOf(error);
     }
     if (failed !== undefined) return this.#fail(batch, failed);
     this.#refuse(undefined);
@@ -214,13 +214,14 @@ export class Journal implements Sink {
     } catch (error) {
       this.#isUnsynced = true;
       if (this.refusal !== undefined || this.#isClosed) return;
-      this.#refuse(await this.#failureOf(error));
+      this.#refuse(await this.failureOf(error));
       this.#isBusy = true;
       this.#retryLater();
     }
   }
 
-  async #failureOf(error: unknown): Promise<Failure> {
+  /** What an error says of the disk. */
+  async failureOf(error: unknown): Promise<Failure> {
     const { path } = this.#options.directory;
     const reason = error instanceof Error ? error.message : String(error);
     if (await isFull(path)) return failure('DISK_FULL', `the disk of ${path} is full`);

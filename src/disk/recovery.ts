@@ -31,12 +31,20 @@ export async function* readRecords({
   }
 }
 
-/** The entries as they are, in the order of their names, from one moment in time. */
-async function* readEntries(
-  records: Records,
-  path: string,
-): AsyncGenerator<[name: Buffer, entry: Buffer][]> {
+/** The entries as they are when this is called, in the order of their names. */
+export function readEntries(records: Records, path: string): AsyncGenerator<Entries> {
   const iterator = records.iterator({ highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false });
+  return readAll(iterator, path);
+}
+
+type Entries = [name: Buffer, entry: Buffer][];
+
+interface EntryIterator {
+  nextv(count: number): Promise<Entries>;
+  close(): Promise<void>;
+}
+
+async function* readAll(iterator: EntryIterator, path: string): AsyncGenerator<Entries> {
   try {
     for (;;) {
       const entries = await iterator.nextv(PIECE_ENTRIES);

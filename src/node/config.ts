@@ -7,6 +7,7 @@ import {
   LEAVE_WAIT_MAX_MS,
   MIGRATION_BYTES_PER_SECOND_MIN,
   PARTITIONS_MAX,
+  SNAPSHOTS_MAX,
   VALKEY_PREFIX_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from '../base/limits.ts';
@@ -158,6 +159,19 @@ export const FLAGS = {
     help: 'The time between two syncs of the disk with -fsync interval, such as 1s or 250ms.',
     fallback: '1s',
     parse: (text: string) => milliseconds(text, 10, 3_600_000),
+  },
+  snapshots: {
+    placeholder: 'N',
+    help: 'How many snapshots (POST /v1/snapshot) are kept in -data-dir; the oldest go.',
+    fallback: '3',
+    parse: (text: string) => wholeNumber(text, 1, SNAPSHOTS_MAX),
+  },
+  restore: {
+    placeholder: 'FILE',
+    help: `A snapshot that the node begins with, unless its -data-dir has records already. With -join
+      each record goes to its owner, once the node is a member.`,
+    fallback: undefined,
+    parse: (text: string) => text,
   },
   'log-format': {
     placeholder: LOG_FORMATS.join('|'),
@@ -313,6 +327,8 @@ const MEMORY_FLAGS = [
   'data-dir',
   'fsync',
   'fsync-interval',
+  'snapshots',
+  'restore',
 ] as const satisfies readonly (keyof Config)[];
 
 /**

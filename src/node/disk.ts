@@ -3,11 +3,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import { systemClock } from '../base/clock.ts';
+import { failure, type Failure } from '../base/errors.ts';
 import { systemTimers } from '../base/timers.ts';
 import { DataDirectory, type Identity } from '../disk/directory.ts';
 import { entryName } from '../disk/format.ts';
 import { Journal, type JournalStats } from '../disk/journal.ts';
 import { readRecords } from '../disk/recovery.ts';
+import { writeSnapshot, type SnapshotFacts } from '../disk/snapshot.ts';
 import type { RecordState } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Store } from '../store/store.ts';
@@ -21,6 +23,7 @@ export class Disk {
   readonly #directory: DataDirectory;
   readonly #journal: Journal;
   readonly #log: Log;
+  #isWritingSnapshot = false;
 
   private constructor(directory: DataDirectory, journal: Journal, log: Log) {
     this.#directory = directory;
@@ -65,9 +68,10 @@ export class Disk {
   /**
    * Reads all records back into a store, and has its changes written from then on.
    *
+   * @returns how many there are.
    * @throws Error that says in a line what is damaged, or that there is no memory for them.
    */
-  async recover(store: Store): Promise<void> {
+  async recover(store: Store): Promise<number> {
     const { path } = this.#directory;
     const start = performance.now();
     let [records, expired, told] = [0, 0, start];
@@ -90,6 +94,35 @@ export class Disk {
     this.#journal.begin();
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     this.#log.info({ path, records, expired, seconds }, 'records are read back');
+    return records;
+  }
+
+  /** Notes that records are being restored from a snapshot, or with undefined that they all are. */
+  noteRestoring(file: string | undefined): Promise<void> {
+    return this.#directory.noteRestoring(file);
+  }
+
+  /** Resolves when all changes until now are written. */
+  async saved(): Promise<void> {
+    const failed = await this.#journal.flush();
+    if (failed !== undefined) throw new Error(failed.detail);
+  }
+
+  /** Writes all records as they are now into a file beside them, of which so many are kept. */
+  async snapshot(kept: number): Promise<SnapshotFacts | Failure> {
+    if (this.#isWritingSnapshot) return failure('OVERLOADED', 'a snapshot is being written');
+    this.#isWritingSnapshot = true;
+    try {
+      const failed = await this.#journal.flush();
+      if (failed !== undefined) return failed;
+      const facts = await writeSnapshot(this.#directory, new Date(systemClock() / 1000), kept);
+      this.#log.info(facts, 'a snapshot is written');
+      return facts;
+    } catch (error) {
+      return this.#journal.failureOf(error);
+    } finally {
+      this.#isWritingSnapshot = false;
+    }
   }
 
   /** Writes what is left, and closes the directory. */

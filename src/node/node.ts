@@ -4,6 +4,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import { Access } from '../api/access.ts';
 import { Api } from '../api/api.ts';
+import type { ApiOptions } from '../api/visit.ts';
 import type { HealthCheck } from '../api/visit.ts';
 import { systemClock } from '../base/clock.ts';
 import { Deferred } from '../base/deferred.ts';
@@ -23,6 +24,7 @@ import type { Credentials } from '../peer/credentials.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
 import type { Engine } from '../record/engine.ts';
 import { Store, type StoreStats } from '../store/store.ts';
+import { Beginning } from './beginning.ts';
 import { checkEngine, type Config } from './config.ts';
 import { Disk } from './disk.ts';
 import { UsageError } from './flags.ts';
@@ -57,6 +59,10 @@ export interface Backend {
   reload(tls: TlsMaterial | undefined): void;
   /** Gets ready for the engine to start, while requests are answered that it is not ready yet. */
   prepare?(): Promise<void>;
+  /** Does what had to wait until the engine had started. */
+  complete?(): Promise<void>;
+  /** Writes all records of this node into a file. */
+  readonly snapshot?: ApiOptions['snapshot'];
   close(): void;
   /** Saves what must outlive the process; after {@link close}. */
   save?(): Promise<void>;
@@ -127,6 +133,7 @@ export class Node {
     try {
       await backend.prepare?.();
       await backend.engine.start(formatAddress(reachable));
+      await backend.complete?.();
     } catch (error) {
       this.destroy();
       await backend.save?.();
@@ -231,6 +238,7 @@ function assemble({ config, log, access, backend, scheduler, closing }: Plan): A
     scheduler,
     access,
     metrics,
+    snapshot: backend.snapshot,
     checks: () => [checkMembership(engine), ...(backend.checks?.() ?? [])],
     valueBytesMax: config['max-value-size'],
     corsOrigins: config['cors-origin'],
@@ -303,6 +311,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     onGone: (reason) => gone.resolve(reason),
   });
   const maintenance = new Maintenance(store, scheduler, checks);
+  const beginning = new Beginning({ config, disk, store, engine: cluster, log });
   return {
     engine: cluster,
     stats: () => store.stats(),
@@ -312,7 +321,9 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(readCredentials(config, material)),
-    prepare: async () => disk?.recover(store),
+    prepare: () => beginning.prepare(),
+    complete: () => beginning.complete(),
+    ...(disk && { snapshot: () => disk.snapshot(config.snapshots) }),
     save: async () => disk?.close(),
     close() {
       cluster.close();

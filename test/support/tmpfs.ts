@@ -20,14 +20,14 @@ export class Tmpfs implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    spawnSync('umount', ['-l', this.path]);
+    spawnSync('/bin/umount', ['-l', this.path]);
     rmSync(this.path, { recursive: true });
   }
 }
 
 function mount(...args: string[]): void {
-  const { status, stderr } = spawnSync('mount', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`mount ${args.join(' ')}: ${stderr}`);
+  const { status, stderr } = spawnSync('/bin/mount', args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`mount ${args.join(' ')}: ${stderr ?? 'not found'}`);
 }
 
 /** A `describe` for what needs a file system of its own; skipped, with the reason, where none can be made. */
