@@ -1,16 +1,20 @@
 // `npm start`, as the README says it: signals arrive once, and a clone that is not built says so.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 
 import { eventually } from '../support/eventually.ts';
 import { Wire } from '../support/wire.ts';
 
 const root = join(import.meta.dirname, '../..');
 const SHELLS = ['/bin/sh', '/bin/bash'];
+
+/** Where npm writes its logs. */
+const home = mkdtempSync(join(tmpdir(), 'memhashd-npm-'));
+afterAll(() => rmSync(home, { recursive: true }));
 
 /** `npm start` in a process group of its own, as a terminal starts it. */
 class NpmStart implements AsyncDisposable {
@@ -24,7 +28,12 @@ class NpmStart implements AsyncDisposable {
       cwd: directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env['PATH'], HOME: tmpdir(), npm_config_script_shell: shell },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: home,
+        npm_config_script_shell: shell,
+        npm_config_update_notifier: 'false',
+      },
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     // The pipe ends when the last of the group has ended.
@@ -79,17 +88,12 @@ describe.each(SHELLS)('under %s', (shell) => {
 });
 
 test('a clone that is not built says so', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'memhashd-npm-'));
-  try {
-    mkdirSync(join(directory, 'scripts'));
-    copyFileSync(join(root, 'scripts/start.js'), join(directory, 'scripts/start.js'));
-    const manifest = { type: 'module', scripts: { start: 'exec node scripts/start.js' } };
-    writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest));
-    await using npm = new NpmStart(directory, '/bin/sh');
-    await npm.ended();
-    expect(npm.output).toContain('memhashd: it is not built.');
-    expect(npm.child.exitCode).toBe(1);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const directory = join(home, 'clone');
+  mkdirSync(join(directory, 'scripts'), { recursive: true });
+  copyFileSync(join(root, 'scripts/start.js'), join(directory, 'scripts/start.js'));
+  copyFileSync(join(root, 'package.json'), join(directory, 'package.json'));
+  await using npm = new NpmStart(directory, '/bin/sh');
+  await npm.ended();
+  expect(npm.output).toContain('memhashd: it is not built.');
+  expect(npm.child.exitCode).toBe(1);
 });
