@@ -311,25 +311,20 @@ function prefix(text: string): Key {
   return bytes;
 }
 
-/** What only the one engine and only the other makes use of, and says so when it is given. */
-const MEMORY_FLAGS = [
-  'advertise-addr',
-  'join',
-  'join-retries',
-  'migration-rate',
-  'leave-on-stop',
-  'tls-ca',
-  'cluster-secret-file',
-  'insecure-peers',
-  'num-partitions',
-  'max-memory',
-  'eviction',
-  'data-dir',
-  'fsync',
-  'fsync-interval',
-  'snapshots',
-  'restore',
-] as const satisfies readonly (keyof Config)[];
+/** What every engine makes use of. (`-server-addr` is for peers, but the image sets it.) */
+const SHARED_FLAGS: ReadonlySet<string> = new Set<keyof Config>([
+  'server-addr',
+  'client-addr',
+  'tls-key',
+  'tls-cert',
+  'auth-file',
+  'max-value-size',
+  'cors-origin',
+  'log-format',
+  'log-level',
+  'log-requests',
+  'engine',
+]);
 
 /**
  * Refuses flags that mean nothing to the engine that is chosen: to leave them out in silence would let
@@ -340,8 +335,8 @@ const MEMORY_FLAGS = [
 export function checkEngine(config: Config): void {
   const flags = Object.keys(FLAGS) as (keyof Config)[];
   const isValkey = config.engine === 'valkey';
-  const useless = isValkey ? MEMORY_FLAGS : flags.filter((name) => name.startsWith('valkey-'));
-  for (const name of useless) {
+  for (const name of flags) {
+    if (SHARED_FLAGS.has(name) || name.startsWith('valkey-') === isValkey) continue;
     const { fallback, parse } = FLAGS[name];
     const usual = fallback === undefined ? undefined : parse(fallback);
     if (config[name] === usual) continue;
