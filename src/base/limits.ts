@@ -265,6 +265,9 @@ export const REQUEST_BEATS_LONGEST = 60;
 /** Time in which somebody on the peer port must have begun the handshake of TLS. */
 export const MUTE_TIMEOUT_MS = 1000;
 
+/** Time that a node which stops gives its peers to get their last answers. */
+export const PEER_FINISH_TIMEOUT_MS = 1000;
+
 /** Names that are looked up at one time: the system has four threads for it and for files. */
 export const LOOKUPS_AT_ONCE = 3;
 

@@ -165,6 +165,11 @@ export class Cluster implements Engine, PeerHost {
     this.#happen({ kind: 'wish', wish: { kind: 'leave', who: address, life } });
   }
 
+  /** Answers what peers have sent, and lets them send nothing more; in bounded time. */
+  finish(): Promise<void> {
+    return this.#peers.finish();
+  }
+
   /** Closes all links. */
   close(): void {
     this.#stopTicking();

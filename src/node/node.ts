@@ -63,6 +63,8 @@ export interface Backend {
   complete?(): Promise<void>;
   /** Writes all records of this node into a file. */
   readonly snapshot?: ApiOptions['snapshot'];
+  /** Answers what other nodes have asked, and lets them ask nothing more; in bounded time. */
+  finish?(): Promise<void>;
   close(): void;
   /** Saves what must outlive the process; after {@link close}. */
   save?(): Promise<void>;
@@ -204,6 +206,7 @@ export class Node {
   async close(): Promise<void> {
     this.#parts.closing.abort();
     await this.#parts.http.close();
+    await this.#parts.backend.finish?.();
     this.destroy();
     await this.#parts.backend.save?.();
   }
@@ -325,6 +328,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
     complete: () => beginning.complete(),
     ...(disk && { snapshot: () => disk.snapshot(config.snapshots) }),
     save: async () => disk?.close(),
+    finish: () => cluster.finish(),
     close() {
       cluster.close();
       transport.close();

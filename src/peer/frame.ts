@@ -27,6 +27,7 @@ const FRAME_KINDS = {
   record: 11,
   applied: 12,
   stream: 13,
+  closing: 16,
 } as const;
 
 export type FrameKind = keyof typeof FRAME_KINDS;
@@ -46,6 +47,7 @@ const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
   record: PART_BYTES_MAX,
   applied: 0,
   stream: CONTROL_BYTES_MAX,
+  closing: 0,
 };
 
 /** The longest body of those kinds that travel in parts when they are longer than one. */

@@ -54,6 +54,8 @@ export class Link {
   #dialling: Cancel | Channel | undefined;
   #stopRedial: Cancel | undefined;
   #attempt = 0;
+  /** Whether the peer answers what it was sent, and wants nothing more. */
+  #isPeerClosing = false;
   /** By number, in the order in which they were sent or last seen to get on. */
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
@@ -146,6 +148,7 @@ export class Link {
         status.kind === 'down' ? status.reason : 'the link is closed',
       );
     }
+    if (this.#isPeerClosing) return unavailable(this.address, CLOSING);
     const { channel } = status;
     if (this.#waiting.size >= PEER_REQUESTS_MAX || !channel.hasRoom(bytes)) {
       return failure('OVERLOADED', `too many requests wait for the owner ${this.address}`);
@@ -184,6 +187,9 @@ export class Link {
         return this.#onState(parseState(new FieldReader(frame).text()));
       case 'refusal':
         return this.#closeChannel(`it refuses this node: ${new FieldReader(frame).text()}`);
+      case 'closing':
+        this.#isPeerClosing = true;
+        return this.#closeIfAnswered();
       case 'reply':
       case 'notMine':
       case 'listReply':
@@ -235,6 +241,11 @@ export class Link {
     // In this order: if the answer makes no sense, the channel closes and the request fails.
     waiting.answer(frame, { id, addr });
     this.#waiting.delete(frame.id);
+    if (this.#isPeerClosing) this.#closeIfAnswered();
+  }
+
+  #closeIfAnswered(): void {
+    if (this.#waiting.size === 0) this.#closeChannel(CLOSING);
   }
 
   #closeChannel(reason: string): void {
@@ -264,6 +275,7 @@ export class Link {
 
   #onDown(reason: string): void {
     this.#dialling = undefined;
+    this.#isPeerClosing = false;
     for (const { fail } of this.#waiting.values()) fail(reason);
     this.#waiting.clear();
     if (this.#status.kind === 'closed') return;
@@ -274,6 +286,9 @@ export class Link {
     this.#host.on({ kind: 'down', dialled: this.address, reason, attempt: this.#attempt });
   }
 }
+
+/** Why there is no link to a peer that is stopping. */
+const CLOSING = 'it is stopping';
 
 function readAnswer(frame: Frame, peer: NodeRef): KeptReply | NotMine {
   const from = new FieldReader(frame);

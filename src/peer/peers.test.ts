@@ -1,6 +1,7 @@
 // Links and sessions of two nodes that talk over pipes in memory, by a clock that is stepped.
 import { expect, test } from 'vitest';
 
+import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import { addressOf, FakeHost, helloOf } from '../../test/support/fake-host.ts';
 import { FakeNetwork } from '../../test/support/fake-network.ts';
@@ -99,6 +100,43 @@ test('who is refused is told why, whichever side refuses', async () => {
   await timers.step(100);
   expect(one.host.events.at(-1)).toBe('down: nor you');
   expect(two.host.events.at(-1)).toBe('left: it refuses this node: nor you');
+});
+
+test('a node that stops answers what it was sent, and is sent nothing more', async () => {
+  const { timers, nodes } = await pair();
+  const [one, two] = nodes as [Node, Node];
+  const answers = [new Deferred(), new Deferred()];
+  let asked = 0;
+  two.host.serveHere = () => answers[asked++]!.promise.then(() => two.host.reply);
+  const link = one.peers.link(addressOf(2))!;
+  const sent = [link.serve(load, fence), link.serve({ action: 'delete', key }, fence)];
+  await timers.step(5);
+  const finished = two.peers.finish();
+  // Sent before the peer could know, and answered all the same.
+  await timers.step(50);
+  expect(await link.serve(load, fence)).toMatchObject({
+    code: 'OWNER_UNAVAILABLE',
+    detail: expect.stringMatching(/it is stopping$/),
+  });
+  for (const { resolve } of answers) resolve();
+  await timers.step(50);
+  expect(await Promise.all(sent)).toMatchObject([{ status: 'ok' }, { status: 'ok' }]);
+  await finished;
+  expect(one.host.events).toContain('down: it is stopping');
+});
+
+test('a node that stops does not wait for ever for an answer', async () => {
+  const { timers, nodes } = await pair();
+  const [one, two] = nodes as [Node, Node];
+  two.host.serveHere = () => new Promise(() => {});
+  const sent = one.peers.link(addressOf(2))!.serve({ action: 'delete', key }, fence);
+  await timers.step(5);
+  const finished = two.peers.finish();
+  await timers.step(1500);
+  await finished;
+  two.peers.close();
+  await timers.step(50);
+  expect(await sent).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
 });
 
 test('a node that is closed leaves no timer behind', async () => {

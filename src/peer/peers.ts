@@ -3,6 +3,7 @@
 import { Budget } from '../base/budget.ts';
 import {
   PEER_INCOMING_BYTES_MAX,
+  PEER_FINISH_TIMEOUT_MS,
   PEER_OUTGOING_BYTES_MAX,
   SESSIONS_PER_PEER_MAX,
   STRANGERS_BYTES_MAX,
@@ -31,6 +32,8 @@ export class Peers {
   readonly #streamOptions: RecordStreamOptions;
   readonly #links = new Map<string, Link>();
   readonly #sessions = new Set<Session>();
+  /** Called when the last session has ended. */
+  #onEmpty = (): void => {};
 
   constructor(options: PeersOptions) {
     this.#options = {
@@ -88,6 +91,23 @@ export class Peers {
     return new RecordStream(target, this.#streamOptions, onClose);
   }
 
+  /**
+   * Lets peers send nothing more, and resolves when they have all the answers to what they had sent, or
+   * have had time enough.
+   */
+  async finish(): Promise<void> {
+    this.#options.transport.close();
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.timers.after(PEER_FINISH_TIMEOUT_MS, resolve);
+      this.#onEmpty = () => {
+        cancel();
+        resolve();
+      };
+      for (const session of this.#sessions) session.finish();
+    });
+  }
+
   /** Closes all links and sessions; nobody gets in any more. */
   close(): void {
     this.#options.transport.close();
@@ -105,10 +125,15 @@ export class Peers {
     const session = new Session(pipe, {
       ...this.#options,
       onAdmitted: (admitted) => this.#onAdmitted(admitted),
-      onEnd: (ended) => this.#sessions.delete(ended),
+      onEnd: (ended) => this.#onEnded(ended),
     });
     this.#sessions.add(session);
     if (refusal !== undefined) session.refuse(refusal);
+  }
+
+  #onEnded(session: Session): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#onEmpty();
   }
 
   /** A peer has a few sessions at most: it may have lost one that this side does not know to be lost. */

@@ -124,6 +124,7 @@ export class RecordStream implements ChannelUser {
       case 'refusal':
         return this.#end(`it refuses: ${new FieldReader(frame).text()}`);
       case 'state':
+      case 'closing':
         return;
       case 'applied':
         return this.#onApplied(frame.id);

@@ -63,6 +63,16 @@ export class Session implements ChannelUser {
     this.#channel.refuse(reason);
   }
 
+  /** Asks the peer to send nothing more, and to close the channel once it has all its answers. */
+  finish(): void {
+    if (this.#peer === undefined || this.#receiver !== undefined) {
+      this.close('this node is closing');
+      return;
+    }
+    this.#channel.beginFrame('closing', 0, 0);
+    this.#channel.endFrame();
+  }
+
   close(reason: string): void {
     this.#channel.close(reason);
   }
@@ -90,6 +100,7 @@ export class Session implements ChannelUser {
       case 'listReply':
       case 'notMine':
       case 'applied':
+      case 'closing':
         throw new ProtocolError(`${frame.kind} frame to the side that was dialled`);
     }
   }

@@ -168,3 +168,22 @@ test('twenty times killed or hung, and nothing leaks', { timeout: 120_000 }, asy
     expect(node.residentBytes() - bytes[at]!).toBeLessThan(64 * 1024 * 1024);
   }
 });
+
+test('a member that is told to stop under load leaves no write in doubt', async () => {
+  await using cluster = await TestCluster.form(2);
+  const [, key] = await cluster.ownedKeys(2);
+  const statuses: number[] = [];
+  const stopped = cluster.node(2).exit;
+  const progress = { isOver: false };
+  void stopped.then(() => (progress.isOver = true));
+  const writers = Array.from({ length: 8 }, async (_, writer) => {
+    while (!progress.isOver) {
+      statuses.push((await cluster.ask(1, 'PUT', `{${key}} ${writer}`, statuses.length)).status);
+    }
+  });
+  await eventually(() => expect(statuses.length).toBeGreaterThan(200));
+  cluster.node(2).signal('SIGTERM');
+  await Promise.all(writers);
+  expect((await stopped).code).toBe(0);
+  expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+});
