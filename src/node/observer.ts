@@ -31,42 +31,37 @@ export class Observer implements Application {
   }
 
   handle(exchange: Exchange): void {
-    const { method, target } = exchange;
-    const startMs = performance.now();
-    const headers: string[] = [];
-    let facts: object = {};
-    if (this.#log !== undefined) {
-      const request = requestIdOf(exchange);
-      headers.push('X-Request-Id', request);
-      facts = { request, ...traceOf(exchange) };
-    }
-    const done = (status: number): void => {
-      const ms = performance.now() - startMs;
-      this.#audience.onAnswer(target, method, status, ms / 1000);
-      if (this.#log === undefined) return;
-      const shown = target.slice(0, LOGGED_TARGET_CHARS_MAX);
-      const took = Math.round(ms * 1000) / 1000;
-      this.#log.info({ ...facts, method, target: shown, status, ms: took }, 'request');
-    };
-    this.#application.handle(new Observed(exchange, headers, done));
+    const names = this.#log === undefined ? undefined : namesOf(exchange);
+    this.#application.handle(new Observed(exchange, this, names));
   }
 
   describe(problem: Failure): ReturnType<Application['describe']> {
     this.#audience.onRefused(problem);
     return this.#application.describe(problem);
   }
+
+  /** The answer to a request that came at `startMs` is complete. */
+  done({ method, target }: Exchange, names: Names | undefined, status: number, startMs: number) {
+    const ms = performance.now() - startMs;
+    this.#audience.onAnswer(target, method, status, ms / 1000);
+    if (this.#log === undefined) return;
+    const shown = target.slice(0, LOGGED_TARGET_CHARS_MAX);
+    const took = Math.round(ms * 1000) / 1000;
+    this.#log.info({ ...names, method, target: shown, status, ms: took }, 'request');
+  }
 }
 
 /** An exchange that tells when its answer is complete. */
 class Observed extends ForwardedExchange {
-  readonly #headers: readonly string[];
-  readonly #done: (status: number) => void;
+  readonly #observer: Observer;
+  readonly #names: Names | undefined;
+  readonly #startMs = performance.now();
   #status = 0;
 
-  constructor(exchange: Exchange, headers: readonly string[], done: (status: number) => void) {
+  constructor(exchange: Exchange, observer: Observer, names: Names | undefined) {
     super(exchange);
-    this.#headers = headers;
-    this.#done = done;
+    this.#observer = observer;
+    this.#names = names;
   }
 
   override send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
@@ -89,9 +84,24 @@ class Observed extends ForwardedExchange {
     this.#done(BROKEN_OFF);
   }
 
-  #with(headers: readonly string[]): readonly string[] {
-    return this.#headers.length === 0 ? headers : [...headers, ...this.#headers];
+  #done(status: number): void {
+    this.#observer.done(this, this.#names, status, this.#startMs);
   }
+
+  #with(headers: readonly string[]): readonly string[] {
+    return this.#names === undefined ? headers : [...headers, 'X-Request-Id', this.#names.request];
+  }
+}
+
+/** What a request is called, here and elsewhere. */
+interface Names {
+  readonly request: string;
+  readonly trace?: string;
+  readonly span?: string;
+}
+
+function namesOf(exchange: Exchange): Names {
+  return { request: requestIdOf(exchange), ...traceOf(exchange) };
 }
 
 /** What counts as the status of an answer that broke off: nobody saw another one to its end. */
