@@ -20,6 +20,7 @@ import type { Cancel, Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine, PeerEvent, PeerHost, StreamUser } from '../peer/host.ts';
 import { PROTOCOL, type Hello } from '../peer/messages.ts';
+import type { LinkStats } from '../peer/link.ts';
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
@@ -193,6 +194,11 @@ export class Cluster implements Engine, PeerHost {
     if (topology === undefined) return NOT_READY;
     if (!isSameFence(topology, fence)) return { status: 'not-mine' };
     return this.#options.store.scan({ ...query, owns: (one) => this.#router.owns(one) }, from);
+  }
+
+  /** What each link to a peer has done and has to do. */
+  linkStats(): LinkStats[] {
+    return this.#peers.stats();
   }
 
   /** The members, sorted by address; a failure while the cluster is forming. */

@@ -5,6 +5,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'pr
 import { matchTarget } from '../api/routes.ts';
 import type { Failure } from '../base/errors.ts';
 import type { JournalStats } from '../disk/journal.ts';
+import type { LinkStats } from '../peer/link.ts';
 import type { StoreStats } from '../store/store.ts';
 import { RequestTimes } from './request-times.ts';
 
@@ -86,6 +87,30 @@ export class NodeMetrics {
       'From the deadline of the record that was freed last to that moment.',
       () => store().expiryLagUs / 1e6,
     );
+  }
+
+  /** Adds what the links to peers do. */
+  addLinks(links: () => readonly LinkStats[]): void {
+    const options = { labelNames: ['peer'], registers: [] };
+    const waiting = new Gauge({
+      ...options,
+      name: 'memhashd_peer_requests_waiting',
+      help: 'Requests that wait for the answer of another member.',
+      collect() {
+        this.reset();
+        for (const link of links()) this.set({ peer: link.peer }, link.waiting);
+      },
+    });
+    const made = new Counter({
+      ...options,
+      name: 'memhashd_peer_links_made_total',
+      help: 'How often a link to another member was made.',
+      collect() {
+        this.reset();
+        for (const link of links()) this.inc({ peer: link.peer }, link.made);
+      },
+    });
+    for (const metric of [waiting, made]) this.#registry.registerMetric<string>(metric);
   }
 
   /** Adds what waits to be written to the disk of this node. */

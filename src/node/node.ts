@@ -21,6 +21,7 @@ import { Resolver, systemLookup } from '../net/resolver.ts';
 import { loadSecret } from '../net/secret.ts';
 import { loadTls, type TlsMaterial } from '../net/tls.ts';
 import type { Credentials } from '../peer/credentials.ts';
+import type { LinkStats } from '../peer/link.ts';
 import { SocketTransport } from '../peer/socket-transport.ts';
 import type { Engine } from '../record/engine.ts';
 import { Store, type StoreStats } from '../store/store.ts';
@@ -40,6 +41,8 @@ export interface Backend {
   readonly engine: Engine;
   /** What the store of this node holds, if it has one. */
   readonly stats?: () => StoreStats;
+  /** What the links to its peers do, if it has peers. */
+  readonly linkStats?: () => readonly LinkStats[];
   /** What waits to be written to its disk, if it has one. */
   readonly diskStats?: (() => JournalStats) | undefined;
   /** What the log says of it. */
@@ -228,13 +231,14 @@ interface Plan {
 
 /** The API over a backend, and what sees its requests. */
 function assemble({ config, log, access, backend, scheduler, closing }: Plan): Application {
-  const { engine, stats, diskStats } = backend;
+  const { engine, stats, linkStats, diskStats } = backend;
   const members = () => {
     const found = engine.members();
     return isFailure(found) ? [] : found;
   };
   const metrics = new NodeMetrics(members, version());
   if (stats !== undefined) metrics.addStore(stats, config['max-memory']);
+  if (linkStats !== undefined) metrics.addLinks(linkStats);
   if (diskStats !== undefined) metrics.addDisk(diskStats);
   const api = new Api({
     engine,
@@ -318,6 +322,7 @@ async function openMemory({ config, log, checks, tls, scheduler }: Setting): Pro
   return {
     engine: cluster,
     stats: () => store.stats(),
+    linkStats: () => cluster.linkStats(),
     diskStats: disk && (() => disk.stats()),
     gone: gone.promise,
     leave: () => cluster.leave(),

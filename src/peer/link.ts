@@ -44,6 +44,15 @@ interface Waiting {
   readonly beat: number;
 }
 
+/** What a link has done and has to do. */
+export interface LinkStats {
+  readonly peer: string;
+  /** Requests that wait for an answer. */
+  readonly waiting: number;
+  /** How often it was made since the start of this node. */
+  readonly made: number;
+}
+
 export class Link {
   /** The address that is dialled. */
   readonly address: string;
@@ -59,6 +68,7 @@ export class Link {
   /** By number, in the order in which they were sent or last seen to get on. */
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
+  #made = 0;
   #beat = 0;
   /** When an answer, or a part of one, last came. */
   #progressBeat = 0;
@@ -71,6 +81,10 @@ export class Link {
 
   get status(): Status {
     return this.#status;
+  }
+
+  stats(): LinkStats {
+    return { peer: this.address, waiting: this.#waiting.size, made: this.#made };
   }
 
   /** Dials now, unless the link is up, being dialled, or closed. */
@@ -218,6 +232,7 @@ export class Link {
     channel.open();
     this.#dialling = undefined;
     this.#attempt = 0;
+    this.#made++;
     this.#status = { kind: 'up', channel, peer };
     this.#host.on({ kind: 'up', dialled: this.address, peer });
   }

@@ -10,7 +10,7 @@ import {
 } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
 import type { PeerHost } from './host.ts';
-import { Link, type LinkOptions } from './link.ts';
+import { Link, type LinkOptions, type LinkStats } from './link.ts';
 import type { NodeState } from './messages.ts';
 import { Rate } from './rate.ts';
 import { RecordStream, type RecordStreamOptions, type StreamTarget } from './record-stream.ts';
@@ -68,6 +68,11 @@ export class Peers {
       this.#links.set(address, link);
       link.dial();
     }
+  }
+
+  /** What each link has done and has to do. */
+  stats(): LinkStats[] {
+    return Array.from(this.#links.values(), (link) => link.stats());
   }
 
   /** The link to an address; undefined if there is to be none. */

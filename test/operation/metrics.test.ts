@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { ask, get, put } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
 import { NodeProcess } from '../support/node-process.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 import { exchange } from '../support/wire.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -28,8 +30,8 @@ afterAll(async () => {
 });
 
 /** The lines of `/metrics` by name and labels. */
-async function scrape(): Promise<Map<string, number>> {
-  const answer = await ask(node.url, 'GET', '/metrics');
+async function scrape(url = node.url): Promise<Map<string, number>> {
+  const answer = await ask(url, 'GET', '/metrics');
   expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
   const lines = answer.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
@@ -89,4 +91,18 @@ test('the dashboard asks for metrics that there are', async () => {
   );
   expect(asked.length).toBeGreaterThan(10);
   for (const name of asked) expect(names).toContain(name.replace(/_(bucket|count|sum)$/, ''));
+});
+
+test('links to other members: whether they are there, how often made, what waits', async () => {
+  await using cluster = await TestCluster.form(2);
+  const peer = cluster.peer(2);
+  const values = await scrape(cluster.url(1));
+  expect(values.get('memhashd_members')).toBe(2);
+  expect(values.get(`memhashd_peer_up{peer="${peer}"}`)).toBe(1);
+  expect(values.get(`memhashd_peer_links_made_total{peer="${peer}"}`)).toBeGreaterThan(0);
+  expect(values.get(`memhashd_peer_requests_waiting{peer="${peer}"}`)).toBe(0);
+  await cluster.node(2).kill();
+  await eventually(async () => {
+    expect((await scrape(cluster.url(1))).get(`memhashd_peer_up{peer="${peer}"}`)).toBe(0);
+  });
 });
