@@ -72,8 +72,11 @@ class Bell {
     this.#wake();
   }
 
-  /** Resolves when it rings, at once if it has rung since the last time, or after some time. */
-  async wait(timeMs: number): Promise<void> {
+  /**
+   * Resolves when it rings, at once if it has rung since the last time, or after some time; then with
+   * false.
+   */
+  async wait(timeMs: number): Promise<boolean> {
     if (!this.#hasRung) {
       await new Promise<void>((resolve) => {
         const cancel = this.timers.after(timeMs, resolve);
@@ -83,8 +86,10 @@ class Bell {
         };
       });
     }
+    const hasRung = this.#hasRung;
     this.#hasRung = false;
     this.#wake = () => {};
+    return hasRung;
   }
 }
 
@@ -103,9 +108,9 @@ async function stream(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): 
     }
     if (!(await writer.flush())) return;
     if (options.closing?.aborted) return exchange.end();
-    await bell.wait(WATCH_PING_MS);
+    const hasRung = await bell.wait(WATCH_PING_MS);
     if (exchange.isGone) return;
-    if (!watch.hasNews && !options.closing?.aborted) writer.ping();
+    if (!hasRung) writer.ping();
   }
 }
 

@@ -108,6 +108,21 @@ export const WATCHED_MAX = 16;
 /** Clients that watch at one node. */
 export const WATCHERS_MAX = 10_000;
 
+/** Clients at one node that watch all members: each has a request under way at each of them. */
+export const CLUSTER_WATCHERS_MAX = 4096;
+
+/** How long a member waits for news before it answers another one that there is none. */
+export const WATCH_HOLD_MS = 1000;
+
+/** Pause before a member that could not be watched is asked again. */
+export const WATCH_RETRY_MS = 500;
+
+/** Changes in one answer to another member, in bytes; the last of them may pass it. */
+export const WATCH_PAGE_BYTES_MAX = 32 * KIB;
+
+/** Changes at other members that wait for slow clients, in bytes; past it no more are asked for. */
+export const WATCH_HELD_BYTES_MAX = 64 * MIB;
+
 /** How often those who watch hear something, so that their position advances. */
 export const WATCH_PING_MS = 15_000;
 

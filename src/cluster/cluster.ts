@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import type { Clock } from '../base/clock.ts';
-import { failure, type Failure } from '../base/errors.ts';
+import type { Failure } from '../base/errors.ts';
 import {
   HANDOVER_PAUSE_MAX_MS,
   HANDOVER_STUCK_MS,
@@ -20,14 +20,15 @@ import type { Cancel, Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine, PeerEvent, PeerHost, StreamUser } from '../peer/host.ts';
 import { PROTOCOL, type Hello } from '../peer/messages.ts';
-import type { LinkStats } from '../peer/link.ts';
+import type { Link, LinkStats } from '../peer/link.ts';
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
+import type { WatchPageQuery } from '../peer/watch.ts';
 import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
-import type { Watch, WatchQuery } from '../record/watch.ts';
+import type { Watch, WatchPage, WatchQuery } from '../record/watch.ts';
 import { judge } from './admission.ts';
 import { knownAddresses, missingAddresses } from './forming.ts';
 import {
@@ -223,10 +224,11 @@ export class Cluster implements Engine, PeerHost {
 
   watch(query: WatchQuery, onNews: () => void): Watch | Failure {
     if (this.#topology === undefined) return NOT_READY;
-    if (query.scope === 'cluster' && this.#topology.members.length > 1) {
-      return failure('NOT_SUPPORTED', 'only one node can be watched at a time');
-    }
     return this.#watching.watch(query, onNews);
+  }
+
+  watchHere(query: WatchPageQuery): Promise<WatchPage | Failure> {
+    return this.#watching.watchHere(query);
   }
 
   hello(): Hello {
@@ -454,6 +456,13 @@ export class Cluster implements Engine, PeerHost {
       address === this.#self ? null : this.#peers.link(address)!,
     );
     this.#router.adopt({ topology, remotes, awaiting: new Set(this.#state.awaiting) });
+    this.#watching.adopt(this.#othersOf(topology));
+  }
+
+  /** The links to the other members, by their addresses. */
+  #othersOf({ members }: Topology): Map<string, Link> {
+    const others = members.filter((address) => address !== this.#self);
+    return new Map(others.map((address) => [address, this.#peers.link(address)!]));
   }
 
   /** This node is no member any more. */

@@ -12,6 +12,7 @@ import {
   NUMBER_CHARS_MAX,
   POINTER_CHARS_MAX,
   VALUE_BYTES_MAX,
+  WATCHED_MAX,
 } from '../base/limits.ts';
 import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
@@ -45,6 +46,9 @@ export const BOUNDS = {
   versionBytes: bound('version bytes', 0, HEADER_BYTES_MAX),
   index: bound('index', 0, Number.MAX_SAFE_INTEGER),
   listLength: bound('list length', 0, Number.MAX_SAFE_INTEGER),
+  watched: bound('watched keys', 0, WATCHED_MAX),
+  prefixBytes: bound('prefix bytes', 0, KEY_BYTES_MAX),
+  changeNumber: bound('number of a change', 0, Number.MAX_SAFE_INTEGER),
   metaNumber: bound('meta number', 0, Number.MAX_SAFE_INTEGER),
 };
 

@@ -17,7 +17,14 @@ import {
   SILENT_BEATS_MAX,
 } from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
-import { FrameReader, FrameWriter, ProtocolError, type Frame, type FrameKind } from './frame.ts';
+import {
+  canBeLarge,
+  type Frame,
+  type FrameKind,
+  FrameReader,
+  FrameWriter,
+  ProtocolError,
+} from './frame.ts';
 import { PartReader, PartWriter } from './parts.ts';
 import type { Pipe } from './transport.ts';
 
@@ -338,10 +345,6 @@ export class Channel {
     else if (this.#silentBeats > SILENT_BEATS_MAX) this.close('it gives no sign of life');
     else if (this.#frameBeats > FRAME_BEATS_MAX) this.close('it takes too long for a frame');
   }
-}
-
-function canBeLarge(kind: FrameKind): boolean {
-  return kind === 'request' || kind === 'reply' || kind === 'record';
 }
 
 /** What somebody speaks who sends these bytes first. */

@@ -27,6 +27,8 @@ const FRAME_KINDS = {
   record: 11,
   applied: 12,
   stream: 13,
+  watchRequest: 14,
+  watchReply: 15,
   closing: 16,
 } as const;
 
@@ -47,6 +49,8 @@ const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
   record: PART_BYTES_MAX,
   applied: 0,
   stream: CONTROL_BYTES_MAX,
+  watchRequest: PART_BYTES_MAX,
+  watchReply: PART_BYTES_MAX,
   closing: 0,
 };
 
@@ -55,7 +59,14 @@ const LARGE_BODY_BYTES_MAX: Readonly<Partial<Record<FrameKind, number>>> = {
   request: FRAME_BYTES_MAX,
   reply: FRAME_BYTES_MAX,
   record: FRAME_BYTES_MAX,
+  watchRequest: FRAME_BYTES_MAX,
+  watchReply: FRAME_BYTES_MAX,
 };
+
+/** Whether a frame of this kind travels in parts when it is longer than one. */
+export function canBeLarge(kind: FrameKind): boolean {
+  return kind in LARGE_BODY_BYTES_MAX;
+}
 
 const KIND_NAMES = new Map(
   Object.entries(FRAME_KINDS).map(([name, kind]) => [kind as number, name as FrameKind]),

@@ -7,7 +7,9 @@ import type { Request } from '../record/request.ts';
 import type { KeyQuery, ListPiece, Place } from '../record/lister.ts';
 import type { Fence } from './fence.ts';
 import type { Hello, NodeState } from './messages.ts';
+import type { WatchPage } from '../record/watch.ts';
 import type { RecordPiece } from './record-piece.ts';
+import type { WatchPageQuery } from './watch.ts';
 
 /** What happens between this node and others. */
 export type PeerEvent =
@@ -51,6 +53,8 @@ export interface PeerHost {
     from: Place | undefined,
     fence: Fence,
   ): Iterable<ListPiece> | NotMine | Failure;
+  /** What has changed here, as soon as something has, or after a while that nothing has. */
+  watchHere(query: WatchPageQuery): Promise<WatchPage | Failure>;
   /** Shares out the time that pages of keys take. */
   readonly scheduler: Scheduler;
   /** Takes a stream of records from a peer, which says what it is `about`; a text refuses it. */

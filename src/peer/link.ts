@@ -5,6 +5,7 @@ import { PEER_REQUESTS_MAX, REQUEST_BEATS_LONGEST, REQUEST_BEATS_MAX } from '../
 import type { Cancel } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
 import { ACTIONS, type Action, type Request } from '../record/request.ts';
+import type { WatchPage } from '../record/watch.ts';
 import { unsendable } from './bounds.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { FENCE_BYTES, writeFence, type Fence } from './fence.ts';
@@ -20,6 +21,12 @@ import {
   type PageQuery,
 } from './page.ts';
 import type { NoPipe, Pipe, Transport } from './transport.ts';
+import {
+  readWatchPage,
+  watchQueryBytesMax,
+  writeWatchQuery,
+  type WatchPageQuery,
+} from './watch.ts';
 import { readReply, requestBytesMax, writeRequest } from './wire.ts';
 
 /** How a link is. */
@@ -153,6 +160,22 @@ export class Link {
     });
   }
 
+  /** Has the peer tell what has changed there, as soon as something has, or after a while that nothing has. */
+  watch(query: WatchPageQuery): Promise<WatchPage | Failure> {
+    const bytes = watchQueryBytesMax(query);
+    const channel = this.#usable(bytes);
+    if ('status' in channel) return Promise.resolve(channel);
+    return new Promise((resolve) => {
+      const id = this.#expect({
+        answer: (frame, peer) => resolve(readWatchAnswer(frame, peer)),
+        fail: (reason) => resolve(unavailable(this.address, reason)),
+        beat: this.#beat,
+      });
+      writeWatchQuery(channel.beginFrame('watchRequest', id, bytes), query);
+      channel.endFrame();
+    });
+  }
+
   /** The channel, or why no request of so many bytes can go over it now. */
   #usable(bytes: number): Channel | Failure {
     const status = this.#status;
@@ -207,11 +230,13 @@ export class Link {
       case 'reply':
       case 'notMine':
       case 'listReply':
+      case 'watchReply':
         return this.#onAnswer(frame);
       case 'beat':
       case 'part':
       case 'request':
       case 'listRequest':
+      case 'watchRequest':
       case 'record':
       case 'applied':
       case 'stream':
@@ -317,6 +342,13 @@ function readListAnswer(frame: Frame, peer: NodeRef): KeyPage | NotMine | Failur
   const answer = readAnswer(frame, peer);
   if (isFailure(answer) || answer.status === 'not-mine') return answer;
   throw new ProtocolError('a record as the answer to a listing');
+}
+
+function readWatchAnswer(frame: Frame, peer: NodeRef): WatchPage | Failure {
+  if (frame.kind === 'watchReply') return readWatchPage(new FieldReader(frame));
+  const answer = readAnswer(frame, peer);
+  if (isFailure(answer)) return answer;
+  throw new ProtocolError('a record as the answer to a watch');
 }
 
 function unavailable(address: string, reason: string): Failure {

@@ -137,6 +137,8 @@ export class RecordStream implements ChannelUser {
       case 'notMine':
       case 'record':
       case 'stream':
+      case 'watchRequest':
+      case 'watchReply':
         throw new ProtocolError(`${frame.kind} frame to the sender of a stream`);
     }
   }

@@ -1,8 +1,9 @@
 /** The peer port: what peers ask of this node, over the channels that they have opened. */
 
-import { failure, isFailure } from '../base/errors.ts';
+import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { PAGE_TIME_MS } from '../base/limits.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
+import type { WatchPage } from '../record/watch.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { readFence } from './fence.ts';
 import { FieldReader } from './fields.ts';
@@ -19,6 +20,7 @@ import {
 import { collectPage, pageBytesMax, readPageQuery, writePage, type KeyPage } from './page.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { Pipe } from './transport.ts';
+import { readWatchQuery, watchPageBytesMax, writeWatchPage } from './watch.ts';
 import { readRequest, replyBytesMax, writeReply } from './wire.ts';
 
 const NO_ROOM = failure('OVERLOADED', 'too many large requests are under way between the members');
@@ -89,6 +91,8 @@ export class Session implements ChannelUser {
         return this.#serve(frame);
       case 'listRequest':
         return this.#list(frame);
+      case 'watchRequest':
+        return this.#watch(frame);
       case 'stream':
         return this.#receive(new FieldReader(frame).text());
       case 'record':
@@ -98,6 +102,7 @@ export class Session implements ChannelUser {
       case 'part':
       case 'reply':
       case 'listReply':
+      case 'watchReply':
       case 'notMine':
       case 'applied':
       case 'closing':
@@ -198,6 +203,21 @@ export class Session implements ChannelUser {
       (page) => this.#sendPage(frame.id, page),
       (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
     );
+  }
+
+  #watch(frame: Frame): void {
+    if (frame.isDropped === true) return this.#sendReply(frame.id, NO_ROOM);
+    this.#host.watchHere(readWatchQuery(new FieldReader(frame))).then(
+      (page) => this.#sendChanges(frame.id, page),
+      (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
+    );
+  }
+
+  #sendChanges(id: number, page: WatchPage | Failure): void {
+    if (this.#isOver) return;
+    if (isFailure(page)) return this.#sendReply(id, page);
+    writeWatchPage(this.#channel.beginFrame('watchReply', id, watchPageBytesMax(page)), page);
+    this.#channel.endFrame();
   }
 
   #sendPage(id: number, page: KeyPage): void {

@@ -3,7 +3,7 @@
 import type { RemovalCause } from './change.ts';
 import type { Interest } from './interest.ts';
 import type { Key } from '../base/key.ts';
-import type { ByteRange, Meta } from './reply.ts';
+import type { ByteRange, KeptBytes, Meta } from './reply.ts';
 
 /** What a client watches. */
 export interface WatchQuery {
@@ -16,8 +16,19 @@ export interface WatchQuery {
   readonly since: string | undefined;
 }
 
+/** How far a watch has come at one member. */
+export interface WatchPlace {
+  /** Tells one life of the member from the next. */
+  readonly life: string;
+  /** The number of the change that was taken last. */
+  readonly number: number;
+}
+
+/** Characters of {@link WatchPlace.life}, hexadecimal digits. */
+export const LIFE_CHARS = 8;
+
 /** A record was stored; what is told is its state now, and states in between may be skipped. */
-interface StoreEvent<Value extends ByteRange = ByteRange> {
+export interface StoreEvent<Value extends ByteRange = ByteRange> {
   readonly kind: 'store';
   readonly key: Key;
   readonly meta: Meta;
@@ -26,7 +37,7 @@ interface StoreEvent<Value extends ByteRange = ByteRange> {
 }
 
 /** A record is gone, and why. */
-interface GoneEvent {
+export interface GoneEvent {
   readonly kind: RemovalCause;
   readonly key: Key;
 }
@@ -45,6 +56,15 @@ interface ReadyEvent {
 }
 
 export type WatchEvent = StoreEvent | GoneEvent | LostEvent | ReadyEvent;
+
+/** What has happened at one member behind a place, as another member is told. */
+export interface WatchPage {
+  readonly status: 'changes';
+  readonly place: WatchPlace;
+  /** Why changes before these may have been missed. */
+  readonly lost: 'behind' | 'restarted' | undefined;
+  readonly events: readonly (StoreEvent<KeptBytes> | GoneEvent)[];
+}
 
 /** A client's watch. Nothing is queued for it: what it does not take is forgotten in the end. */
 export interface Watch {

@@ -35,6 +35,10 @@ export class FakeHost implements PeerHost {
   reply: KeptReply = { status: 'ok', node: { id: '', addr: '' }, meta: NO_META, value: undefined };
   serveHere: PeerHost['serveHere'] = () => this.reply;
   receive: PeerHost['receive'] = () => 'not here';
+  watchHere: PeerHost['watchHere'] = () => {
+    const place = { life: '00000000', number: 0 };
+    return Promise.resolve({ status: 'changes', place, lost: undefined, events: [] });
+  };
   readonly #hello: Hello;
 
   constructor(own: Hello) {

@@ -32,7 +32,8 @@ export class StoreEngine implements Engine {
       random: () => 0.5,
     });
     const { node, store } = this;
-    this.#watching = new Watching({ self: node, partitions: PARTITIONS, store, timers });
+    const life = randomUUID();
+    this.#watching = new Watching({ self: node, life, partitions: PARTITIONS, store, timers });
   }
 
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {

@@ -1,0 +1,205 @@
+import { expect, test } from 'vitest';
+
+import { SteppedTimers } from '../../test/support/stepped-timers.ts';
+import { failure } from '../base/errors.ts';
+import type { Key } from '../base/key.ts';
+import { Scheduler } from '../base/scheduler.ts';
+import type { Watch, WatchEvent } from '../record/watch.ts';
+import { Store } from '../store/store.ts';
+import { Watching } from './watching.ts';
+
+const ALL = { keys: [], prefixes: ['' as Key] };
+
+/** Members that ask each other without a network; a member can be cut off, and start anew. */
+class Members {
+  readonly timers = new SteppedTimers();
+  readonly names: string[];
+  readonly #nodes = new Map<string, { store: Store; watching: Watching }>();
+  readonly #cut = new Set<string>();
+
+  constructor(names: string[]) {
+    this.names = names;
+    for (const name of names) this.restart(name);
+  }
+
+  restart(name: string): void {
+    const self = { id: 'id', addr: name };
+    const life = `${this.#nodes.has(name) ? 'bb' : 'aa'}${'0'.repeat(34)}`;
+    const { timers } = this;
+    const store = new Store({
+      node: self,
+      clock: () => 1_700_000_000_000_000 + timers.nowMs() * 1000,
+      partitions: 16,
+      maxMemoryBytes: 0,
+      eviction: 'none',
+      scheduler: new Scheduler(),
+      random: () => 0.5,
+    });
+    const watching = new Watching({ self, life, partitions: 16, store, timers });
+    this.#nodes.set(name, { store, watching });
+    this.adopt(name, this.names);
+  }
+
+  adopt(name: string, names: string[]): void {
+    const others = names.filter((other) => other !== name);
+    this.#nodes.get(name)!.watching.adopt(
+      new Map(
+        others.map((other) => [
+          other,
+          {
+            watch: (query) =>
+              this.#cut.has(other)
+                ? Promise.resolve(failure('OWNER_UNAVAILABLE', 'it is cut off'))
+                : this.#nodes.get(other)!.watching.watchHere(query),
+          },
+        ]),
+      ),
+    );
+  }
+
+  cut(name: string): void {
+    this.#cut.add(name);
+  }
+
+  heal(name: string): void {
+    this.#cut.delete(name);
+  }
+
+  store(name: string, key: string): void {
+    const value = { bytes: Buffer.from(`"${key}"`), start: 0, end: key.length + 2 };
+    void this.#nodes.get(name)!.store.serve({ action: 'store', key: key as Key, value, ttlNs: 0n });
+  }
+
+  watch(name: string, since?: string, values = false): Watch {
+    const query = { scope: 'cluster', interest: ALL, values, since } as const;
+    return this.#nodes.get(name)!.watching.watch(query, () => {}) as Watch;
+  }
+}
+
+/** What there is to take, a line each. */
+function takeAll(watch: Watch): string[] {
+  const lines: string[] = [];
+  while (watch.hasNews) for (const event of watch.take(2)) lines.push(lineOf(event));
+  return lines;
+}
+
+function lineOf(event: WatchEvent): string {
+  switch (event.kind) {
+    case 'ready':
+      return `ready ${event.members}`;
+    case 'lost':
+      return `lost ${event.member} ${event.reason}`;
+    case 'store': {
+      const { key, value } = event;
+      return `store ${key}${value ? ` ${value.bytes.toString('utf8', value.start, value.end)}` : ''}`;
+    }
+    case 'delete':
+    case 'expire':
+    case 'evict':
+      return `${event.kind} ${event.key}`;
+  }
+}
+
+test('a watch of all members is ready when all are, and hears of each', async () => {
+  const members = new Members(['a', 'b', 'c']);
+  const watch = members.watch('a', undefined, true);
+  expect(watch.hasNews).toBe(false);
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['ready 3']);
+  for (const name of ['a', 'b', 'c']) members.store(name, `of ${name}`);
+  await members.timers.settle();
+  expect(takeAll(watch).toSorted()).toEqual(
+    ['a', 'b', 'c'].map((name) => `store of ${name} "of ${name}"`),
+  );
+  members.store('b', 'again');
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['store again "again"']);
+});
+
+test('a position is resumed at another member', async () => {
+  const members = new Members(['a', 'b']);
+  const first = members.watch('a');
+  await members.timers.settle();
+  takeAll(first);
+  const { position } = first;
+  first.close();
+  members.store('a', 'a1');
+  members.store('b', 'b1');
+  await members.timers.settle();
+  const again = members.watch('b', position);
+  await members.timers.settle();
+  expect(takeAll(again).toSorted()).toEqual(['ready 2', 'store a1', 'store b1']);
+});
+
+test('a position names what was taken, and nothing more', async () => {
+  const members = new Members(['a', 'b']);
+  const first = members.watch('a');
+  await members.timers.settle();
+  takeAll(first);
+  for (const key of ['1', '2', '3']) members.store('b', key);
+  await members.timers.settle();
+  expect(first.take(2).map(lineOf)).toEqual(['store 1', 'store 2']);
+  const again = members.watch('b', first.position);
+  await members.timers.settle();
+  expect(takeAll(again)).toEqual(['ready 2', 'store 1', 'store 2', 'store 3']);
+});
+
+test('a member that is cut off is told once, and nothing is lost if it comes back in time', async () => {
+  const members = new Members(['a', 'b']);
+  const watch = members.watch('a');
+  await members.timers.settle();
+  takeAll(watch);
+  members.cut('b');
+  await members.timers.step(5000);
+  expect(takeAll(watch)).toEqual(['lost b unreachable']);
+  members.store('b', 'meanwhile');
+  members.heal('b');
+  await members.timers.step(1000);
+  expect(takeAll(watch)).toEqual(['store meanwhile']);
+});
+
+test('a member that has restarted is told, and heard of from then on', async () => {
+  const members = new Members(['a', 'b']);
+  const watch = members.watch('a');
+  await members.timers.settle();
+  takeAll(watch);
+  members.cut('b');
+  await members.timers.step(3000);
+  members.restart('b');
+  members.heal('b');
+  await members.timers.step(1000);
+  members.store('b', 'new');
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['lost b unreachable', 'lost b restarted']);
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['store new']);
+});
+
+test('a member that comes is watched, one that goes is not asked any more', async () => {
+  const members = new Members(['a', 'b']);
+  members.adopt('a', ['a']);
+  const watch = members.watch('a');
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['ready 1']);
+  members.adopt('a', ['a', 'b']);
+  await members.timers.settle();
+  members.store('b', 'seen');
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['lost b restarted']);
+  await members.timers.settle();
+  expect(takeAll(watch)).toEqual(['store seen']);
+  members.adopt('a', ['a']);
+  members.store('b', 'unseen');
+  await members.timers.step(5000);
+  expect(takeAll(watch)).toEqual([]);
+});
+
+test('when all have left nothing is left to happen, after a while', async () => {
+  const members = new Members(['a', 'b']);
+  const watch = members.watch('a');
+  await members.timers.settle();
+  watch.close();
+  watch.close();
+  await members.timers.step(62_000);
+  expect(members.timers.isIdle).toBe(true);
+});
