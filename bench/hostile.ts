@@ -8,7 +8,7 @@ import { runWorker, Worker } from './processes.ts';
 import type { Effort, Section } from './section.ts';
 import { OURS, quantiles, type Series } from './series.ts';
 import type { AttackName, HostileParameters } from './workers/hostile.ts';
-import type { JsonResult } from './workers/json.ts';
+import type { JsonParameters, JsonResult } from './workers/json.ts';
 import type { ProbeParameters, ProbeResult } from './workers/probe.ts';
 
 /** The node that is attacked, and one that is asked for the same keys. */
@@ -35,11 +35,11 @@ export const measureHostile: Section = async (effort) => [
   ...(await measureAttacks(effort)),
 ];
 
-async function measureJson({ progress }: Effort): Promise<Series[]> {
+async function measureJson({ pick, progress }: Effort): Promise<Series[]> {
   progress('hostile: the check of JSON');
   const { checkNs, parseNs, patchNs, scanNs, pieceMs, pieceOf } = await runWorker<JsonResult>(
     'json',
-    {},
+    { rounds: pick(15, 5) } satisfies JsonParameters,
   );
   return [
     {
@@ -80,9 +80,9 @@ async function measureAttacks(effort: Effort): Promise<Series[]> {
   const keys = ownedKeys(cluster.members, cluster.members[ATTACKED]!, PROBED_KEYS);
   const tag = `{${keys[0]!}}`;
   effort.progress('hostile: filling a node');
-  await fill(cluster, keys, tag, effort.pick(1_000_000, 200_000));
+  await fill(cluster, keys, tag, effort.pick(1_000_000, 50_000));
   const lastIndex = await putBig(cluster, `${tag}big`);
-  const seconds = effort.pick(10, 4);
+  const seconds = effort.pick(10, 2);
   const probe = (at: number): Worker => {
     const target = { host: cluster.host, port: cluster.clientPort(at), keys };
     return new Worker('probe', {

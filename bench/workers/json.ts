@@ -6,8 +6,13 @@ import { depthOf, finish, Pace } from '../../src/base/json/scan.ts';
 import type { Key } from '../../src/base/key.ts';
 import { edit } from '../../src/record/edit.ts';
 import { PauseMeter } from '../pace.ts';
-import { report } from '../processes.ts';
+import { report, workerParameters } from '../processes.ts';
 import { median } from '../series.ts';
+
+export interface JsonParameters {
+  /** How often two things are compared. */
+  readonly rounds: number;
+}
 
 /** The one message. */
 export interface JsonResult {
@@ -22,7 +27,7 @@ export interface JsonResult {
   readonly pieceOf: string;
 }
 
-const ROUNDS = 15;
+const { rounds } = workerParameters() as JsonParameters;
 const SIZE = 16 * 1024 * 1024;
 
 /** Texts that are as hard to check as any. */
@@ -69,7 +74,7 @@ report({ checkNs, parseNs, patchNs, scanNs, ...longestPiece() } satisfies JsonRe
 /** Nanoseconds that two things take, each in turn with the other. */
 function compare(count: number, ours: () => unknown, other: () => unknown): [number, number] {
   const tookNs: [number[], number[]] = [[], []];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     tookNs[0].push(timeNs(count, ours));
     tookNs[1].push(timeNs(count, other));
   }

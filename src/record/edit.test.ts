@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { NAMES, object, value } from '../../test/support/json.ts';
+import { array, NAMES, object, value } from '../../test/support/json.ts';
 import {
   edited,
   inside,
@@ -12,6 +12,7 @@ import {
   type Edit,
 } from '../../test/support/edit.ts';
 import { isFailure } from '../base/errors.ts';
+import { check } from '../base/json/check.ts';
 import { finish, Pace } from '../base/json/scan.ts';
 import { keyFromText } from '../base/key.ts';
 import { add, compare, isNumber, isSameNumber } from './decimal.ts';
@@ -347,4 +348,55 @@ test('long texts are edited in pieces, to the same result', () => {
     expect(isFailure(step.value)).toBe(false);
     expect('value' in step.value && textAt(step.value.value)).toBe(edited(list, request));
   }
+});
+
+const token = fc.constantFrom('', 'data', 'user', '__proto__', 'é', 'a"b', 'a\\b', '0', '1', '-');
+const pointer = fc
+  .array(token, { maxLength: 3 })
+  .map((tokens) => tokens.map((t) => `/${t}`).join(''));
+const operation = fc
+  .tuple(
+    fc.constantFrom('add', 'replace', 'test', 'remove', 'move', 'copy'),
+    pointer,
+    pointer,
+    value,
+  )
+  .map(([op, path, from, text]) => {
+    const [pathText, fromText] = [JSON.stringify(path), JSON.stringify(from)];
+    return `{"value":${text},"op":"${op}", "path" : ${pathText},"from":${fromText}}`;
+  });
+const anyEdit: fc.Arbitrary<Edit> = fc.oneof(
+  value.map(mergePatchOf),
+  operation.map((text) => jsonPatchOf(`[${text}]`)),
+  fc.record({ action: fc.constant('store' as const), pointer, value: value.map(inside) }),
+  fc.record({ action: fc.constant('delete' as const), pointer }),
+  fc.record({
+    action: fc.constant('increment' as const),
+    pointer,
+    by: fc.constantFrom('1', '-0.5', '1e3'),
+    initial: fc.constant('0'),
+    expire: fc.constant('created' as const),
+  }),
+  fc.record({
+    action: fc.constant('append' as const),
+    pointer,
+    values: array.map(inside),
+    maxLength: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+  }),
+);
+
+test('whatever an edit makes is JSON, without white space around it', () => {
+  fc.assert(
+    fc.property(value, fc.array(anyEdit, { maxLength: 6 }), (text, edits) => {
+      let present = text;
+      for (const request of edits) {
+        const outcome = outcomeOf(present, request);
+        if (typeof outcome === 'string') continue;
+        present = outcome.value;
+        const bytes = Buffer.from(present);
+        expect(check(bytes, [])).toMatchObject({ root: { start: 0, end: bytes.length } });
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });

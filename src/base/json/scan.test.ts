@@ -4,7 +4,17 @@ import { expect, test } from 'vitest';
 import { array, NAMES, object } from '../../../test/support/json.ts';
 import { isNamed, nameBytes } from './name.ts';
 import type { Range } from './range.ts';
-import { CHILD, Children, findElement, findMember, finish, kindOf, OVER, Pace } from './scan.ts';
+import {
+  CHILD,
+  Children,
+  depthOf,
+  findElement,
+  findMember,
+  finish,
+  kindOf,
+  OVER,
+  Pace,
+} from './scan.ts';
 
 const wholeOf = (bytes: Buffer): Range => ({ start: 0, end: bytes.length });
 const element = (bytes: Buffer, index: number) =>
@@ -13,8 +23,12 @@ const member = (bytes: Buffer, name: string) =>
   finish(findMember(bytes, wholeOf(bytes), nameBytes(name), new Pace()));
 
 /** The names and values of an object, or of whatever the bytes are. */
-function membersOf(bytes: Uint8Array, range: Range): { name: Range; value: Range }[] {
-  const children = new Children(bytes, range, new Pace());
+function membersOf(
+  bytes: Uint8Array,
+  range: Range,
+  pace = new Pace(),
+): { name: Range; value: Range }[] {
+  const children = new Children(bytes, range, pace);
   const members = [];
   for (let found = children.next(); found !== OVER; found = children.next()) {
     if (found === CHILD) members.push({ name: children.name, value: children.value });
@@ -154,4 +168,45 @@ test('on bytes that are not JSON it stays within bounds and ends', () => {
       }
     }),
   );
+});
+
+/** Pieces of a few bytes, so that there is a pause wherever there can be one. */
+class ShortPace extends Pace {
+  readonly #bytes: number;
+
+  constructor(bytes: number) {
+    super();
+    this.#bytes = bytes;
+    this.left = bytes;
+  }
+
+  override isOver(): boolean {
+    if (this.left > 0) return false;
+    this.left = this.#bytes;
+    return true;
+  }
+}
+
+test('wherever a scan pauses it finds the same', () => {
+  fc.assert(
+    fc.property(fc.oneof(object, array), fc.integer({ min: 1, max: 40 }), (text, pieceBytes) => {
+      const bytes = Buffer.from(` ${text}`);
+      const range = { start: 1, end: bytes.length };
+      expect(membersOf(bytes, range, new ShortPace(pieceBytes))).toEqual(membersOf(bytes, range));
+      const depth = finish(depthOf(bytes, range, new Pace()));
+      expect(finish(depthOf(bytes, range, new ShortPace(pieceBytes)))).toBe(depth);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test.each([
+  ['1', 0],
+  ['"[[["', 0],
+  ['[]', 1],
+  ['[{"a":[1,"]"]},[]]', 3],
+  ['["\\"[", {}]', 2],
+])('%s is %i deep', (text, depth) => {
+  const bytes = Buffer.from(text);
+  expect(finish(depthOf(bytes, wholeOf(bytes), new Pace()))).toBe(depth);
 });
