@@ -174,6 +174,7 @@ export class Cluster implements Engine, PeerHost {
 
   /** Closes all links. */
   close(): void {
+    this.#watching.close();
     this.#stopTicking();
     this.#peers.close();
   }

@@ -65,6 +65,10 @@ class Members {
     this.#cut.delete(name);
   }
 
+  close(name: string): void {
+    this.#nodes.get(name)!.watching.close();
+  }
+
   store(name: string, key: string): void {
     const value = { bytes: Buffer.from(`"${key}"`), start: 0, end: key.length + 2 };
     void this.#nodes.get(name)!.store.serve({ action: 'store', key: key as Key, value, ttlNs: 0n });
@@ -192,6 +196,15 @@ test('a member that comes is watched, one that goes is not asked any more', asyn
   members.store('b', 'unseen');
   await members.timers.step(5000);
   expect(takeAll(watch)).toEqual([]);
+});
+
+test('a node that closes keeps nothing that is to happen later', async () => {
+  const members = new Members(['a']);
+  const watch = members.watch('a');
+  members.close('a');
+  watch.close();
+  await members.timers.settle();
+  expect(members.timers.isIdle).toBe(true);
 });
 
 test('when all have left nothing is left to happen, after a while', async () => {

@@ -72,10 +72,17 @@ export class Watching {
   #watchers = 0;
   #isAttached = false;
   #stopLinger: Cancel | undefined;
+  #isClosed = false;
 
   constructor(options: WatchingOptions) {
     this.#options = options;
     this.#history = new History(options.timers);
+  }
+
+  /** Keeps nothing for those who may come back. */
+  close(): void {
+    this.#isClosed = true;
+    this.#stopLinger?.();
   }
 
   /** Watches these other members from now on, also for those who watch already. */
@@ -173,7 +180,7 @@ export class Watching {
 
   #leave(): void {
     this.#watchers--;
-    if (this.#watchers > 0) return;
+    if (this.#watchers > 0 || this.#isClosed) return;
     this.#stopLinger = this.#options.timers.after(HISTORY_LINGER_MS, () => {
       this.#isAttached = false;
       this.#options.store.detach(this.#history);
