@@ -84,8 +84,9 @@ export class Connection implements Line, Debtor {
     socket
       .on('data', (chunk: Buffer) => this.#onData(chunk))
       .on('end', () => this.#onEnd())
-      // A reset is one of the ways in which a connection ends; what there is to do follows the close.
-      .on('error', () => {})
+      // A reset is one of the ways in which a connection ends. Not every error of TLS closes it, such
+      // as that of a client who negotiates again.
+      .on('error', () => socket.destroy())
       .on('close', () => this.#onClose());
   }
 
