@@ -5,9 +5,9 @@ import type { ConnectionOptions } from 'node:tls';
 
 import { formatAddress } from '../net/address.ts';
 import { ValkeyEngine } from '../valkey/engine.ts';
+import type { Backend, Setting } from './backend.ts';
 import type { Config } from './config.ts';
 import { UsageError } from './flags.ts';
-import type { Backend, Setting } from './node.ts';
 
 /**
  * Makes the engine; it has not reached a server yet.

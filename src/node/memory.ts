@@ -1,0 +1,119 @@
+/** The engine on this node's memory, by the flags of a node: its store, its disk, its place in the cluster. */
+
+import { randomInt, randomUUID } from 'node:crypto';
+
+import { systemClock } from '../base/clock.ts';
+import { Deferred } from '../base/deferred.ts';
+import { systemTimers } from '../base/timers.ts';
+import { Cluster, type ClusterOptions } from '../cluster/cluster.ts';
+import { formatAddress, type Address } from '../net/address.ts';
+import { Resolver, systemLookup } from '../net/resolver.ts';
+import { loadSecret } from '../net/secret.ts';
+import type { TlsMaterial } from '../net/tls.ts';
+import type { Credentials } from '../peer/credentials.ts';
+import { SocketTransport } from '../peer/socket-transport.ts';
+import type { NodeRef } from '../record/reply.ts';
+import { Store } from '../store/store.ts';
+import type { Backend, Setting } from './backend.ts';
+import { Beginning } from './beginning.ts';
+import type { Config } from './config.ts';
+import { Disk } from './disk.ts';
+import { listenAt } from './listen-at.ts';
+import { Maintenance } from './maintenance.ts';
+
+/** A random number from 0 to less than 1. */
+const random = (): number => randomInt(2 ** 32) / 2 ** 32;
+
+/**
+ * Makes the engine; it listens for peers, and has not met any yet.
+ *
+ * @throws Error that names the flag which is wrong.
+ */
+export async function openMemory(setting: Setting): Promise<Backend> {
+  const { config, log, checks, tls, scheduler } = setting;
+  const disk = await Disk.open(config, log);
+  const transport = new SocketTransport(readCredentials(config, tls), systemTimers);
+  const server = await listenAt(transport, 'server-addr', config).catch(async (error: unknown) => {
+    await disk?.close();
+    throw error;
+  });
+  const advertised = config['advertise-addr'] ?? server;
+  const self = { id: disk?.identity.id ?? randomUUID(), addr: formatAddress(advertised) };
+  const store = makeStore(setting, self, disk);
+  const gone = new Deferred<string | undefined>();
+  const onGone = (reason: string | undefined): void => gone.resolve(reason);
+  const cluster = await makeCluster(setting, { self, store, transport, onGone });
+  const maintenance = new Maintenance(store, scheduler, checks);
+  const beginning = new Beginning({ config, disk, store, engine: cluster, log });
+  return {
+    engine: cluster,
+    stats: () => store.stats(),
+    linkStats: () => cluster.linkStats(),
+    diskStats: disk && (() => disk.stats()),
+    gone: gone.promise,
+    leave: () => cluster.leave(),
+    facts: { id: self.id, server: self.addr },
+    host: advertised.host,
+    reload: (material) => transport.reload(readCredentials(config, material)),
+    prepare: () => beginning.prepare(),
+    complete: () => beginning.complete(),
+    ...(disk && { snapshot: () => disk.snapshot(config.snapshots) }),
+    save: async () => disk?.close(),
+    finish: () => cluster.finish(),
+    close() {
+      cluster.close();
+      transport.close();
+      maintenance.stop();
+    },
+  };
+}
+
+function makeStore({ config, scheduler }: Setting, self: NodeRef, disk: Disk | undefined): Store {
+  return new Store({
+    node: self,
+    clock: systemClock,
+    scheduler,
+    partitions: config['num-partitions'],
+    maxMemoryBytes: config['max-memory'],
+    eviction: config.eviction,
+    valueBytesMax: config['max-value-size'],
+    hashKey: disk?.identity.hashKey,
+    random,
+  });
+}
+
+async function makeCluster(
+  { config, log, scheduler }: Setting,
+  own: Pick<ClusterOptions, 'self' | 'store' | 'transport' | 'onGone'>,
+): Promise<Cluster> {
+  return new Cluster({
+    ...own,
+    life: randomUUID(),
+    partitions: config['num-partitions'],
+    join: await expandJoins(config.join ?? []),
+    joinRetries: config['join-retries'],
+    migrationBytesPerSecond: config['migration-rate'],
+    clock: systemClock,
+    scheduler,
+    timers: systemTimers,
+    random,
+    log,
+  });
+}
+
+/** The addresses of `-join`, each name that leads to several hosts replaced by all of them. */
+async function expandJoins(joins: readonly Address[]): Promise<string[]> {
+  const resolver = new Resolver(systemLookup, systemTimers);
+  const expanded = joins.map(async (join) => {
+    const hosts = await resolver.addressesOf(join.host);
+    return hosts.length < 2 ? [join] : hosts.map((host) => ({ ...join, host }));
+  });
+  return [...new Set((await Promise.all(expanded)).flat().map(formatAddress))];
+}
+
+/** By what members prove themselves: a secret goes before certificates, which clients may need, too. */
+function readCredentials(config: Config, tls: TlsMaterial | undefined): Credentials {
+  const file = config['cluster-secret-file'];
+  if (file !== undefined) return { kind: 'secret', key: loadSecret(file) };
+  return tls === undefined ? { kind: 'none' } : { kind: 'certificate', material: tls };
+}
