@@ -18,10 +18,13 @@ beforeAll(async () => {
   const meta = { index: 1, ttlNs: 0n, accessedAt: 0, createdAt: 1, updatedAt: 1 };
   const api = new Api({
     engine: {
-      serve: (request) =>
-        request.action === 'load'
+      serve: (request) => {
+        // What takes so long that it is never done.
+        if (request.action === 'index') return new Promise(() => {});
+        return request.action === 'load'
           ? { status: 'ok', node, meta, value: { bytes: value, start: 0, end: value.length } }
-          : failure('INTERNAL_ERROR', 'only loads are served here'),
+          : failure('INTERNAL_ERROR', 'only loads are served here');
+      },
       list: () => [],
       members: () => [],
       start: () => Promise.resolve(),
@@ -34,7 +37,7 @@ beforeAll(async () => {
     },
   });
   server = new HttpServer(api, {
-    patience: { headersMs: 200, requestMs: 400, idleMs: 1500, lingerMs: 1000 },
+    patience: { headersMs: 200, requestMs: 400, idleMs: 1500, lingerMs: 1000, endedMs: 300 },
   });
   ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
 });
@@ -77,4 +80,13 @@ test('a client that does not read its answer is cut off', async () => {
   expect(established()).not.toBe('');
   await eventually(() => expect(established()).toBe(''));
   expect(wire.received.length).toBeLessThan(4 * value.length);
+});
+
+test('a client that has ended its side gets what is ready, and does not keep up what takes long', async () => {
+  using reader = await Wire.open(port);
+  reader.send('GET /v1/keys HTTP/1.1\r\nHost: x\r\n\r\n').socket.end();
+  expect(await reader.ends()).toContain('200 OK');
+  using wire = await Wire.open(port);
+  wire.send('GET /v1/keys/a/index?index=0 HTTP/1.1\r\nHost: x\r\n\r\n').socket.end();
+  expect(await wire.ends()).toBe('');
 });

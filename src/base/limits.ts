@@ -144,6 +144,12 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** Time without progress, reading or writing, after which a connection is closed. */
 export const IDLE_TIMEOUT_MS = 75_000;
 
+/**
+ * Time without a byte of its answer after which a client that has ended its side counts as gone: more
+ * than a watch that sees nothing is silent.
+ */
+export const ENDED_TIMEOUT_MS = 20_000;
+
 /** Time that a client gets to read why its connection is being closed. */
 export const LINGER_MS = 1000;
 

@@ -31,6 +31,8 @@ export interface Patience {
   readonly idleMs: number;
   /** For reading why the connection is being closed. */
   readonly lingerMs: number;
+  /** For an answer to a client that has ended its side, and so may be gone: without a byte of it. */
+  readonly endedMs: number;
 }
 
 /** What the connections of a server share. */
@@ -69,6 +71,8 @@ export class Connection implements Line, Debtor {
   #isReading = false;
   #isPaused = false;
   #hasClientEnded = false;
+  /** When it did, or got a byte of its answer since. */
+  #endedAtMs = 0;
   /** Nothing that comes any more is a request. */
   #isEnding = false;
   /** When the present state began: the request, the silence, the wait for a reader. */
@@ -277,6 +281,7 @@ export class Connection implements Line, Debtor {
 
   /** The client has sent all it will send; what is complete is still answered. */
   #onEnd(): void {
+    if (!this.#hasClientEnded) this.#endedAtMs = this.#host.nowMs;
     this.#hasClientEnded = true;
     if (this.#isEnding || this.#rest !== undefined || this.#message?.isRead) return;
     if (this.#message === undefined) this.#end();
@@ -351,6 +356,10 @@ export class Connection implements Line, Debtor {
   /** Looks whether the client has taken too long; called now and then. */
   sweep(): void {
     const { patience, nowMs } = this.#host;
+    if (this.#hasClientEnded && this.#message?.isRead === true) {
+      if (this.#isForsaken()) this.#socket.destroy();
+      return;
+    }
     if (this.outbox.isFull && this.outbox.writes !== this.#writesSeen) {
       this.#writesSeen = this.outbox.writes;
       this.#sinceMs = nowMs;
@@ -365,6 +374,16 @@ export class Connection implements Line, Debtor {
     } else if (!this.#message.isRead && this.#isLate(this.#message, elapsedMs)) {
       this.#refuse(failure('REQUEST_TIMEOUT', 'the request did not arrive in time'));
     }
+  }
+
+  /** Whether nobody seems to be there who waits for the answer that is being made. */
+  #isForsaken(): boolean {
+    const { patience, nowMs } = this.#host;
+    if (this.outbox.writes !== this.#writesSeen) {
+      this.#writesSeen = this.outbox.writes;
+      this.#endedAtMs = nowMs;
+    }
+    return nowMs - this.#endedAtMs > (this.outbox.isFull ? patience.idleMs : patience.endedMs);
   }
 
   #isLate(message: Message, elapsedMs: number): boolean {

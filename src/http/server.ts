@@ -8,6 +8,7 @@ import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
   HANDSHAKE_TIMEOUT_MS,
+  ENDED_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
   LINGER_MS,
@@ -31,6 +32,7 @@ const PATIENCE: Patience = {
   requestMs: REQUEST_TIMEOUT_MS,
   idleMs: IDLE_TIMEOUT_MS,
   lingerMs: LINGER_MS,
+  endedMs: ENDED_TIMEOUT_MS,
 };
 
 /** How often the server looks for clients that take too long. */

@@ -116,6 +116,7 @@ export class TestHost implements Host {
       requestMs: 60_000,
       idleMs: 75_000,
       lingerMs: 1000,
+      endedMs: 20_000,
       ...patience,
     };
     this.headEnds = new HeadEnds(this.patience.idleMs);
