@@ -11,12 +11,13 @@ import { showNodes } from './nodes.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { loadElement, loadItem } from './part.ts';
 import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
+import { removeNode, showTopology } from './topology.ts';
 import type { Offer, Place } from './visit.ts';
 import { WATCH_TYPES, watchKeys } from './watch.ts';
 
 /** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
 interface Row {
-  /** `{key}` stands for one segment, the key. */
+  /** `{key}` and `{node}` stand for one segment. */
   readonly path: string;
   readonly methods: Readonly<Record<string, Offer>>;
 }
@@ -59,6 +60,8 @@ export const ROWS: readonly Row[] = [
   },
   { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
   { path: '/v1/snapshot', methods: { POST: { right: 'admin', handle: takeSnapshot } } },
+  { path: '/v1/nodes/{node}', methods: { DELETE: { right: 'admin', handle: removeNode } } },
+  { path: '/v1/topology', methods: { GET: { right: 'read', handle: showTopology } } },
   { path: '/metrics', methods: { GET: { right: 'read', handle: showMetrics } } },
   { path: '/livez', methods: { GET: { right: undefined, handle: showLife } } },
   { path: '/readyz', methods: { GET: { right: undefined, handle: showReadiness } } },
@@ -81,6 +84,8 @@ export interface Match extends Place {
 
 const KEYS = '/v1/keys';
 const KEY_PATH = `${KEYS}/{key}`;
+const NODES = '/v1/nodes/';
+const NODE_PATH = `${NODES}{node}`;
 
 /** Routes by their path; those of a key by what follows it. */
 const FIXED = new Map<string, Route>();
@@ -117,6 +122,10 @@ export function matchTarget(target: string): Match | undefined {
     const keyEnd = slash < 0 || slash > end ? end : slash;
     const route = OF_KEY.get(path.slice(keyEnd, end));
     return route && { route, writtenKey: path.slice(start, keyEnd), query };
+  }
+  const node = path.slice(NODES.length, end);
+  if (path.startsWith(NODES) && node !== '' && !node.includes('/')) {
+    return { route: FIXED.get(NODE_PATH)!, writtenKey: node, query };
   }
   const route = FIXED.get(path.slice(0, end));
   return route && { route, writtenKey: '', query };

@@ -64,7 +64,7 @@ export interface Offer {
 
 const JSON_ONLY = [JSON_TYPE];
 
-/** Where a request target leads: the key, as the path writes it, and what follows the question mark. */
+/** Where a request target leads: the key or the node, as the path writes it, and what follows the question mark. */
 export interface Place {
   readonly writtenKey: string;
   readonly query: string;

@@ -319,6 +319,9 @@ export const MOVE_WAIT_HERE_MS = 1500;
 /** Pause before a request is sent again, when the member that got it was not the owner. */
 export const NOT_MINE_PAUSE_MS = 20;
 
+/** Longest time for which a request for the topology may wait until that changes. */
+export const TOPOLOGY_WAIT_MAX_MS = 60_000;
+
 /** How often a member looks for what is to be planned, and for what has come to a standstill. */
 export const HANDOVER_TICK_MS = 250;
 

@@ -3,11 +3,11 @@
  * decides is carried out here.
  */
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import type { Clock } from '../base/clock.ts';
-import type { Failure } from '../base/errors.ts';
+import { failure, type Failure } from '../base/errors.ts';
 import {
   HANDOVER_PAUSE_MAX_MS,
   HANDOVER_STUCK_MS,
@@ -24,7 +24,7 @@ import type { Link, LinkStats } from '../peer/link.ts';
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { WatchPageQuery } from '../peer/watch.ts';
-import type { Engine, Listing, ListQuery, Member } from '../record/engine.ts';
+import type { Engine, Listing, ListQuery, Member, TopologyControl } from '../record/engine.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, NodeRef, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
@@ -42,6 +42,7 @@ import {
 import { listMembers, type MemberLister } from './listing.ts';
 import { Migration, type MigratingStore } from './migration.ts';
 import { News } from './news.ts';
+import { overviewOf, type Ending } from './overview.ts';
 import { NOT_READY, Router, type LocalEngine } from './router.ts';
 import { isOver, livePart, startHandover, type Handover } from './state.ts';
 import { coordinatorOf, type Plan, type TopologyFacts } from './told.ts';
@@ -96,6 +97,18 @@ export class Cluster implements Engine, PeerHost {
   readonly #startedAt: number;
   /** The last life that was seen of each peer. */
   readonly #lives = new Map<string, Hello>();
+  /** Who and what is a member, for operators. */
+  readonly topology: TopologyControl = {
+    view: (hasOwners) => this.#overview(hasOwners),
+    revision: () => this.#tag(),
+    onChange: (look) => {
+      this.#watchers.add(look);
+      return () => void this.#watchers.delete(look);
+    },
+    remove: (member, isForgotten) => this.#remove(member, isForgotten),
+  };
+  readonly #watchers = new Set<() => void>();
+  #last: Ending | undefined;
   #state: Handover;
   #topology: Topology | undefined;
   #client = '';
@@ -299,6 +312,53 @@ export class Cluster implements Engine, PeerHost {
     return Math.min(50 * 2 ** (attempt - 1), REDIAL_MAX_MS) * (0.5 + this.#options.random() / 2);
   }
 
+  #overview(hasOwners: boolean): object | Failure {
+    const topology = this.#topology;
+    const members = this.members();
+    if (topology === undefined || 'status' in members) return NOT_READY;
+    const { progress } = this.#migration;
+    return overviewOf(
+      { state: this.#state, topology, members, progress, last: this.#last },
+      hasOwners,
+    );
+  }
+
+  /** Changes with what the overview shows, but for how far copies are. */
+  #tag(): string {
+    const text = JSON.stringify([
+      this.#state.part,
+      this.#last,
+      this.members(),
+      this.#state.complete,
+    ]);
+    return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  }
+
+  #remove(member: string, isForgotten: boolean): object | Failure {
+    const topology = this.#topology;
+    const members = this.members();
+    if (topology === undefined || 'status' in members) return NOT_READY;
+    const found = members.find(({ id, addr }) => id === member || addr === member);
+    if (found === undefined) return failure('NODE_NOT_FOUND', `${member} is no member`);
+    const { addr: who, state, partitions } = found;
+    if (members.length === 1) return failure('LAST_NODE', `${who} is the only member`);
+    if (isForgotten && state !== 'down') {
+      return failure(
+        'NODE_REACHABLE',
+        `${who} can be reached: without force it hands over its keys`,
+      );
+    }
+    if (!isForgotten && state === 'down') {
+      return failure('NODE_UNREACHABLE', `${who} cannot be reached: with force it is forgotten`);
+    }
+    const { address, peers } = this.#state;
+    const seen = who === address ? this.#state.life : (peers[who]?.life ?? '');
+    const life = seen === '' ? (topology.facts.lives[who] ?? '') : seen;
+    const kind = isForgotten ? 'forget' : 'leave';
+    this.#happen({ kind: 'wish', wish: { kind, who, life } });
+    return { kind, who, partitions };
+  }
+
   #list(query: KeyQuery): ReturnType<Lister['list']> {
     return this.#options.store.list({ ...query, owns: (one) => this.#router.owns(one) });
   }
@@ -383,6 +443,7 @@ export class Cluster implements Engine, PeerHost {
     }
     this.#peers.linkTo(targetsOf(this.#state));
     this.#publish();
+    for (const look of this.#watchers) look();
   }
 
   #handle(event: HandoverEvent): void {
@@ -416,11 +477,15 @@ export class Cluster implements Engine, PeerHost {
         const { kind, who } = effect.plan;
         this.#log.warn({ kind, who, reason: effect.reason }, 'a handover was given up');
         this.#migration.abort(effect.plan, effect.reason);
+        this.#last = { plan: effect.plan, outcome: 'given up', reason: effect.reason };
         const pauseMs = Math.min(HANDOVER_TICK_MS * 2 ** this.#failures++, HANDOVER_PAUSE_MAX_MS);
         this.#planAtMs = this.#options.timers.nowMs() + pauseMs;
         return;
       }
       case 'adopt':
+        if (effect.plan !== null) {
+          this.#last = { plan: effect.plan, outcome: 'done', reason: '' };
+        }
         return this.#adopt(effect.topology, effect.plan);
       case 'arrived':
         return this.#route();
@@ -433,6 +498,7 @@ export class Cluster implements Engine, PeerHost {
 
   #adopt(facts: TopologyFacts, plan: Plan | null): void {
     this.#failures = 0;
+    const former = this.#topology;
     this.#topology = new Topology(facts, this.#options.partitions);
     const { clusterId, epoch, members, by } = facts;
     const isMember = members.includes(this.#self);
@@ -440,6 +506,10 @@ export class Cluster implements Engine, PeerHost {
     this.#log.info({ clusterId, epoch, members, by }, text);
     this.#peers.linkTo(targetsOf(this.#state));
     this.#route();
+    if (plan?.kind === 'forget') {
+      const loss = { who: plan.who, partitions: former?.shareOf(plan.who[0]!) };
+      this.#log.warn(loss, 'a member was forgotten: its partitions start empty');
+    }
     if (plan === null || plan.kind === 'form') this.#migration.dropOthers(this.#topology);
     else this.#migration.commit(plan);
     for (const giver of this.#state.awaiting) {

@@ -46,6 +46,16 @@ export class Topology implements Fence {
     return this.#owners[partition]!;
   }
 
+  /** How many partitions a member owns. */
+  shareOf(member: string): number {
+    return this.shares[this.members.indexOf(member)] ?? 0;
+  }
+
+  /** The owner of every partition, as positions in {@link members}. */
+  owners(): number[] {
+    return [...this.#owners];
+  }
+
   /** The member that a partition came from with this topology; undefined if it has stayed. */
   giverOf(partition: number): string | undefined {
     if (this.#former === undefined) return undefined;

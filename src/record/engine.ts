@@ -43,8 +43,29 @@ export interface Engine {
   /** Stops; harmless when called twice. */
   close(): void;
 
+  /** Who owns what, and how that changes; not there for an engine whose members others manage. */
+  readonly topology?: TopologyControl;
+
   /** Whether there are replicas, which a write may ask for. */
   readonly hasReplicas?: boolean;
+}
+
+/** The members of an engine, as an operator sees and changes them. */
+export interface TopologyControl {
+  /**
+   * What holds now and what is changing, as a document of the engine's own; `hasOwners` adds who owns each
+   * partition. A failure as long as that is not certain.
+   */
+  view(hasOwners: boolean): object | Failure;
+  /** Names what the view shows, but for how far copies are. */
+  revision(): string;
+  /** Calls `look` whenever the revision may be another one; returns how to call that off. */
+  onChange(look: () => void): () => void;
+  /**
+   * Begins to take the member of this id or address away: it hands over what it has; with `isForgotten`
+   * it is dead, and its partitions start empty elsewhere. Gives a document that says what was begun.
+   */
+  remove(member: string, isForgotten: boolean): object | Failure;
 }
 
 /** Which keys to list. */

@@ -1,0 +1,239 @@
+// Members join and leave while clients on all nodes load and store: nothing fails, and nothing is lost.
+import { expect, test } from 'vitest';
+
+import { ask, type Answer } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
+import { seededRandom } from '../support/random.ts';
+import { TestCluster } from '../support/test-cluster.ts';
+import { checkVersions, runVersions, type Seen } from '../support/versions.ts';
+
+const KEYS = Array.from({ length: 60 }, (_, n) => `key ${n}`);
+
+const CLIENTS = 4;
+
+/** Changes of members in one test: each is a join or a leave. */
+const CHANGES = 20;
+
+/** What `GET /v1/topology` shows. */
+interface Overview {
+  readonly epoch: number;
+  readonly is_settled: boolean;
+  readonly members: readonly { readonly addr: string; readonly partitions: number }[];
+  readonly change: { readonly phase: string } | null;
+  readonly last: { readonly kind: string; readonly outcome: string } | null;
+}
+
+async function overview(cluster: TestCluster, n: number): Promise<Overview> {
+  return (await cluster.get(n, '/v1/topology')).json as Overview;
+}
+
+/** Waits until these nodes, and no others, are members, and everything has moved. */
+async function settled(cluster: TestCluster, members: readonly number[]): Promise<void> {
+  const expected = members.map((n) => cluster.peer(n)).toSorted();
+  for (const n of members) {
+    await eventually(async () => {
+      const seen = await overview(cluster, n);
+      expect(seen.members.map(({ addr }) => addr)).toEqual(expected);
+      expect(seen).toMatchObject({ is_settled: true, change: null });
+    });
+  }
+}
+
+function checkAll(history: readonly Seen[]): void {
+  for (const key of KEYS) {
+    const operations = history.filter((operation) => operation.key === key);
+    try {
+      checkVersions(operations);
+    } catch (error) {
+      throw new Error(`${key}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/** Lets node `n` join these members. */
+async function join(cluster: TestCluster, n: number, members: readonly number[]): Promise<void> {
+  const addresses = members.map((one) => cluster.peer(one));
+  await cluster.start(n, addresses).logged('serving');
+}
+
+/** Lets node `n` leave, as any member is asked to. */
+async function leave(cluster: TestCluster, n: number, asked: number): Promise<void> {
+  const path = `/v1/nodes/${cluster.peer(n)}`;
+  const answer = await ask(cluster.url(asked), 'DELETE', path);
+  expect(answer).toMatchObject({ status: 202, json: { kind: 'leave', who: cluster.peer(n) } });
+  expect(answer.headers['location']).toBe('/v1/topology');
+  expect(await cluster.node(n).exit).toEqual({ code: 0, signal: null });
+}
+
+/** Clients that ask all of some nodes, which may change. */
+class Clients {
+  isOver = false;
+  #answers = 0;
+  readonly #histories: Promise<Seen[]>[];
+
+  constructor(cluster: TestCluster, members: readonly number[], random: () => number) {
+    this.#histories = Array.from({ length: CLIENTS }, () =>
+      runVersions({
+        urls: () => members.map((n) => cluster.url(n)),
+        keys: KEYS,
+        random,
+        isOver: () => this.isOver,
+        allows: (code) => code === 'KEY_NOT_FOUND',
+        onAnswer: () => void this.#answers++,
+      }),
+    );
+  }
+
+  /** Waits for so many more answers. */
+  async answered(count: number): Promise<void> {
+    const enough = this.#answers + count;
+    await eventually(() => {
+      if (this.#answers < enough) throw new Error(`${this.#answers} answers of ${enough}`);
+    });
+  }
+
+  /** Lets something happen meanwhile, which a client's failure ends; gives what was seen. */
+  async during(change: Promise<void>): Promise<Seen[]> {
+    try {
+      await Promise.race([change, Promise.all(this.#histories)]);
+    } finally {
+      this.isOver = true;
+    }
+    return (await Promise.all(this.#histories)).flat();
+  }
+}
+
+test(`members join and leave ${CHANGES} times under load: no error, nothing lost, nothing stale`, async () => {
+  const random = seededRandom('join and leave');
+  await using cluster = await TestCluster.form(2);
+  const members = [1, 2];
+  const clients = new Clients(cluster, members, random);
+  const change = async (): Promise<void> => {
+    for (let count = 0; count < CHANGES; count++) {
+      const absent = [1, 2, 3, 4].filter((n) => !members.includes(n));
+      if (members.length === 2 || (members.length < 4 && random() < 0.5)) {
+        const n = absent[Math.floor(random() * absent.length)]!;
+        await join(cluster, n, members);
+        members.push(n);
+      } else {
+        const [n] = members.splice(Math.floor(random() * members.length), 1);
+        await leave(cluster, n!, members[0]!);
+      }
+      await settled(cluster, members);
+    }
+  };
+  const history = await clients.during(change());
+  checkAll(history);
+  expect(history.length).toBeGreaterThan(CHANGES);
+}, 240_000);
+
+/** Records that take the old owners some seconds to copy at the least rate there is. */
+async function storeBallast(cluster: TestCluster): Promise<void> {
+  for (let n = 0; n < 200; n++) await cluster.ask(1, 'PUT', `ballast ${n}`, 'x'.repeat(4096));
+}
+
+test('a node that dies while it joins, again and again: nobody else notices', async () => {
+  const random = seededRandom('deaths while joining');
+  await using cluster = await TestCluster.form(2, ['-migration-rate', '64kib']);
+  await storeBallast(cluster);
+  const clients = new Clients(cluster, [1, 2], random);
+  const change = async (): Promise<void> => {
+    for (let count = 0; count < 3; count++) {
+      const node = cluster.start(3, cluster.peers(2));
+      await node.logged('a handover was agreed to');
+      await clients.answered(Math.floor(random() * 100));
+      await node.kill();
+      await settled(cluster, [1, 2]);
+    }
+    await join(cluster, 3, [1, 2]);
+    await settled(cluster, [1, 2, 3]);
+  };
+  checkAll(await clients.during(change()));
+  expect((await overview(cluster, 3)).last).toMatchObject({ kind: 'join', outcome: 'done' });
+}, 120_000);
+
+test('a node that stands still while it joins is given up, and gets in when it goes on', async () => {
+  const random = seededRandom('a pause while joining');
+  await using cluster = await TestCluster.form(2, ['-migration-rate', '64kib']);
+  await storeBallast(cluster);
+  const clients = new Clients(cluster, [1, 2], random);
+  const change = async (): Promise<void> => {
+    const node = cluster.start(3, cluster.peers(2));
+    await node.logged('a handover was agreed to');
+    await clients.answered(Math.floor(random() * 100));
+    node.signal('SIGSTOP');
+    await cluster.node(1).logged('a handover was given up');
+    node.signal('SIGCONT');
+    await node.logged('serving');
+    await settled(cluster, [1, 2, 3]);
+  };
+  checkAll(await clients.during(change()));
+  expect((await overview(cluster, 1)).last).toMatchObject({ kind: 'join', outcome: 'done' });
+}, 120_000);
+
+test('an old owner that dies while a node joins: the change is given up, and succeeds when it is back', async () => {
+  await using cluster = await TestCluster.form(3, ['-migration-rate', '64kib']);
+  await storeBallast(cluster);
+  const fourth = cluster.start(4, cluster.peers(3));
+  await fourth.logged('a handover was agreed to');
+  // The lowest address coordinates.
+  await cluster.node(1).kill();
+  cluster.start(1, cluster.peers(4), ['-migration-rate', '64kib']);
+  await cluster.node(2).logged('a handover was given up');
+  await settled(cluster, [1, 2, 3, 4]);
+  expect((await cluster.ask(4, 'PUT', 'key', 1)).status).toBe(200);
+}, 60_000);
+
+test('a dead member is forgotten, one that can be reached is not', async () => {
+  await using cluster = await TestCluster.form(3);
+  const path = `/v1/nodes/${cluster.peer(1)}`;
+  const forget = (asked: number): Promise<Answer> =>
+    ask(cluster.url(asked), 'DELETE', `${path}?force=true`);
+  expect(await forget(2)).toMatchObject({ status: 409, json: { code: 'NODE_REACHABLE' } });
+  await cluster.node(1).kill();
+  await cluster.node(3).logged('a peer is down', { peer: cluster.peer(1) });
+  await cluster.node(2).logged('a peer is down', { peer: cluster.peer(1) });
+  expect(await ask(cluster.url(2), 'DELETE', path)).toMatchObject({
+    status: 409,
+    json: { code: 'NODE_UNREACHABLE' },
+  });
+  expect(await forget(2)).toMatchObject({ status: 202, json: { kind: 'forget' } });
+  await settled(cluster, [2, 3]);
+  await cluster.node(3).logged('a member was forgotten: its partitions start empty');
+  for (const key of KEYS) expect((await cluster.ask(2, 'PUT', key, 1)).status).toBe(200);
+  // Who starts again under that address is a newcomer.
+  await join(cluster, 1, [2, 3]);
+  await settled(cluster, [1, 2, 3]);
+}, 60_000);
+
+test('-leave-on-stop: a member that is told to stop hands over first', async () => {
+  await using cluster = await TestCluster.form(2, ['-leave-on-stop', '30s']);
+  for (const key of KEYS) await cluster.ask(1, 'PUT', key, 1);
+  cluster.node(1).signal('SIGTERM');
+  expect(await cluster.node(1).exit).toEqual({ code: 0, signal: null });
+  for (const key of KEYS) expect((await cluster.ask(2, 'GET', key)).status).toBe(200);
+}, 60_000);
+
+test('only a member can be taken away, and not the last one', async () => {
+  await using cluster = await TestCluster.form(1);
+  const remove = (name: string): Promise<Answer> =>
+    ask(cluster.url(1), 'DELETE', `/v1/nodes/${name}`);
+  expect(await remove('127.0.0.1:1')).toMatchObject({
+    status: 404,
+    json: { code: 'NODE_NOT_FOUND' },
+  });
+  expect(await remove(cluster.peer(1))).toMatchObject({ status: 409, json: { code: 'LAST_NODE' } });
+});
+
+test('a request for the topology waits until that changes, and shows owners where it is asked', async () => {
+  await using cluster = await TestCluster.form(1, ['-num-partitions', '16']);
+  const first = await cluster.get(1, '/v1/topology?owners=true');
+  expect(first.json).toMatchObject({ epoch: 1, partitions: 16, owners: Array(16).fill(0) });
+  const tag = String(first.headers['etag']);
+  const known = { headers: { 'If-None-Match': tag } };
+  expect((await ask(cluster.url(1), 'GET', '/v1/topology', known)).status).toBe(304);
+  const later = ask(cluster.url(1), 'GET', '/v1/topology?wait=60s', known);
+  await join(cluster, 2, [1]);
+  expect((await later).status).toBe(200);
+  expect((await cluster.get(1, '/v1/topology?wait=no')).status).toBe(400);
+}, 60_000);
