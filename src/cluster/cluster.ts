@@ -71,6 +71,13 @@ export interface ClusterOptions {
   /** From 0 to less than 1. */
   readonly random: () => number;
   readonly log: Logger;
+  /** Told of each topology that this node goes by. */
+  readonly onAdopt?: ((topology: TopologyFacts) => void) | undefined;
+  /**
+   * Gives what is here of partitions that are others' to those, before it is dropped: where a cluster
+   * forms of nodes that have records.
+   */
+  readonly giveOthers?: ((topology: Topology) => Promise<void>) | undefined;
   /** Told once when this node, which was a member, is none any more: it has left, or was put out. */
   readonly onGone: (reason: string | undefined) => void;
 }
@@ -510,13 +517,25 @@ export class Cluster implements Engine, PeerHost {
       const loss = { who: plan.who, partitions: former?.shareOf(plan.who[0]!) };
       this.#log.warn(loss, 'a member was forgotten: its partitions start empty');
     }
-    if (plan === null || plan.kind === 'form') this.#migration.dropOthers(this.#topology);
+    this.#options.onAdopt?.(facts);
+    if (plan === null) this.#migration.dropOthers(this.#topology);
+    else if (plan.kind === 'form') void this.#giveOthers(this.#topology);
     else this.#migration.commit(plan);
     for (const giver of this.#state.awaiting) {
       if (!this.#migration.isReceiving(giver))
         this.#events.push({ kind: 'broken', address: giver });
     }
     if (isMember) this.#onFormed();
+  }
+
+  async #giveOthers(topology: Topology): Promise<void> {
+    try {
+      await this.#options.giveOthers?.(topology);
+      if (this.#topology === topology) this.#migration.dropOthers(topology);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.error({ reason }, 'records of other owners stay here, where nobody finds them');
+    }
   }
 
   /** Serves by what is known now. */

@@ -49,6 +49,8 @@ export class DataDirectory {
   readonly path: string;
   readonly records: Records;
   #identity: Identity;
+  /** One write after the other. */
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(path: string, records: Records, identity: Identity) {
     this.path = path;
@@ -101,6 +103,7 @@ export class DataDirectory {
   }
 
   async close(): Promise<void> {
+    await this.#written.catch(() => {});
     await this.records.close();
   }
 
@@ -108,7 +111,8 @@ export class DataDirectory {
     change: Pick<Partial<Identity>, 'topology' | 'isNew' | 'restoring'>,
   ): Promise<void> {
     this.#identity = { ...this.#identity, ...change };
-    await writeIdentity(this.path, this.#identity);
+    this.#written = this.#written.then(() => writeIdentity(this.path, this.#identity));
+    await this.#written;
   }
 }
 

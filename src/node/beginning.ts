@@ -1,20 +1,26 @@
 /** What a node begins with: the records on its disk, or those of a snapshot. */
 
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 
 import { systemClock } from '../base/clock.ts';
+import type { Topology } from '../cluster/topology.ts';
 import type { Engine } from '../record/engine.ts';
 import type { Store } from '../store/store.ts';
 import type { Config } from './config.ts';
 import type { Disk } from './disk.ts';
+import { wasOthers, type KeptTopology } from './kept.ts';
 import type { Log } from './log.ts';
-import { restoreHere, restoreThrough, type Restored } from './restore.ts';
+import { giveAway, restoreHere, restoreThrough, type Restored, type Way } from './restore.ts';
 
 export interface BeginningParts {
   readonly config: Config;
   readonly disk: Disk | undefined;
   readonly store: Store;
-  readonly engine: Engine;
+  /** What the node remembers of its cluster. */
+  readonly kept: KeptTopology | undefined;
+  /** The address of the node. */
+  readonly self: string;
+  readonly engine: () => Engine;
   readonly log: Log;
 }
 
@@ -30,7 +36,7 @@ export class Beginning {
   /** Before the node is a member: what is its own for certain. */
   async prepare(): Promise<void> {
     const { config, disk, store } = this.#parts;
-    this.#file = this.#choose((await disk?.recover(store)) ?? 0);
+    this.#file = this.#choose(await this.#recover());
     if (this.#file === undefined) return;
     await disk?.noteRestoring(this.#file);
     if (config.join !== undefined) return;
@@ -40,8 +46,36 @@ export class Beginning {
   /** When the node is a member: what may belong to others. */
   async complete(): Promise<void> {
     if (this.#file === undefined) return;
-    const { engine } = this.#parts;
-    await this.#finish(await restoreThrough(this.#file, engine, systemClock, wait));
+    await this.#finish(await restoreThrough(this.#file, this.#way));
+  }
+
+  /** When a cluster forms: gives away what others own now, but for what was theirs before. */
+  async giveOthers(topology: Topology): Promise<void> {
+    const { self, store, config, log } = this.#parts;
+    const isStale = wasOthers(this.#parts.kept, self, config['num-partitions']);
+    let records = 0;
+    for (let partition = 0; partition < topology.partitions; partition++) {
+      if (store.transfer.count(partition) === 0 || isStale(partition)) continue;
+      if (topology.members[topology.ownerOf(partition)] === self) continue;
+      records += await giveAway(store, partition, this.#way);
+    }
+    if (records > 0) log.info({ records }, 'records are given to who owns them now');
+  }
+
+  get #way(): Way {
+    return { engine: this.#parts.engine(), clock: systemClock, wait };
+  }
+
+  /** Reads the records on disk back; those of a node that has left its cluster are dropped. */
+  async #recover(): Promise<number> {
+    const { disk, store, kept, config } = this.#parts;
+    const records = (await disk?.recover(store)) ?? 0;
+    if (kept?.hasLeft !== true) return records;
+    for (let partition = 0; partition < config['num-partitions']; partition++) {
+      if (store.transfer.count(partition) === 0) continue;
+      for (const _ of store.transfer.drop(partition)) await nextTurn();
+    }
+    return 0;
   }
 
   /** The snapshot to restore, if any, where so many records are there already. */

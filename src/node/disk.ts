@@ -14,6 +14,7 @@ import type { RecordState } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Store } from '../store/store.ts';
 import type { Config } from './config.ts';
+import { readKept, type KeptTopology } from './kept.ts';
 import type { Log } from './log.ts';
 
 /** Time between two lines of the log that say how far reading back is. */
@@ -95,6 +96,19 @@ export class Disk {
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     this.#log.info({ path, records, expired, seconds }, 'records are read back');
     return records;
+  }
+
+  /** Remembers the topology that the node goes by now. */
+  keepTopology(topology: KeptTopology): void {
+    this.#directory.keepTopology(topology).catch((error: Error) => {
+      this.#log.error({ reason: error.message }, 'the topology is not remembered');
+    });
+  }
+
+  /** Remembers that the node has left its cluster. */
+  keepLeaving(): void {
+    const last = readKept(this.identity.topology);
+    if (last !== undefined) this.keepTopology({ ...last, hasLeft: true });
   }
 
   /** Notes that records are being restored from a snapshot, or with undefined that they all are. */

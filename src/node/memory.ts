@@ -18,6 +18,7 @@ import type { Backend, Setting } from './backend.ts';
 import { Beginning } from './beginning.ts';
 import type { Config } from './config.ts';
 import { Disk } from './disk.ts';
+import { joinsOf, readKept, type KeptTopology } from './kept.ts';
 import { listenAt } from './listen-at.ts';
 import { Maintenance } from './maintenance.ts';
 
@@ -41,10 +42,28 @@ export async function openMemory(setting: Setting): Promise<Backend> {
   const self = { id: disk?.identity.id ?? randomUUID(), addr: formatAddress(advertised) };
   const store = makeStore(setting, self, disk);
   const gone = new Deferred<string | undefined>();
-  const onGone = (reason: string | undefined): void => gone.resolve(reason);
-  const cluster = await makeCluster(setting, { self, store, transport, onGone });
+  const kept = readKept(disk?.identity.topology);
+  const beginning = new Beginning({
+    config,
+    disk,
+    store,
+    kept,
+    log,
+    self: self.addr,
+    engine: () => cluster,
+  });
+  const cluster: Cluster = await makeCluster(setting, kept, {
+    self,
+    store,
+    transport,
+    onAdopt: (topology) => disk?.keepTopology({ ...topology, hasLeft: false }),
+    giveOthers: (topology) => beginning.giveOthers(topology),
+    onGone(reason) {
+      if (reason === undefined) disk?.keepLeaving();
+      gone.resolve(reason);
+    },
+  });
   const maintenance = new Maintenance(store, scheduler, checks);
-  const beginning = new Beginning({ config, disk, store, engine: cluster, log });
   return {
     engine: cluster,
     stats: () => store.stats(),
@@ -84,13 +103,14 @@ function makeStore({ config, scheduler }: Setting, self: NodeRef, disk: Disk | u
 
 async function makeCluster(
   { config, log, scheduler }: Setting,
-  own: Pick<ClusterOptions, 'self' | 'store' | 'transport' | 'onGone'>,
+  kept: KeptTopology | undefined,
+  own: Pick<ClusterOptions, 'self' | 'store' | 'transport' | 'onAdopt' | 'giveOthers' | 'onGone'>,
 ): Promise<Cluster> {
   return new Cluster({
     ...own,
     life: randomUUID(),
     partitions: config['num-partitions'],
-    join: await expandJoins(config.join ?? []),
+    join: joinsOf(await expandJoins(config.join ?? []), kept, own.self.addr),
     joinRetries: config['join-retries'],
     migrationBytesPerSecond: config['migration-rate'],
     clock: systemClock,

@@ -1,18 +1,18 @@
 /** Restoring: what a node does with the snapshot that it begins with. */
 
 import { isFailure, retryAfterSeconds } from '../base/errors.ts';
-import { keyText } from '../base/key.ts';
+import { keyText, type Key } from '../base/key.ts';
 import { RESTORE_ATTEMPTS_MAX } from '../base/limits.ts';
 import type { Clock } from '../base/clock.ts';
-import type { PlacedRecord } from '../disk/format.ts';
 import { readSnapshot } from '../disk/snapshot.ts';
+import type { RecordState } from '../record/change.ts';
 import type { Engine } from '../record/engine.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Store } from '../store/store.ts';
 import { partitionOf } from '../base/partition.ts';
 
 /** Waits so many seconds. */
-export type Wait = (seconds: number) => Promise<void>;
+type Wait = (seconds: number) => Promise<void>;
 
 /** What has become of the records of a snapshot. */
 export interface Restored {
@@ -57,15 +57,10 @@ export async function restoreHere(
  *
  * @throws Error that says in a line why they are not all there.
  */
-export async function restoreThrough(
-  file: string,
-  engine: Engine,
-  clock: Clock,
-  wait: Wait,
-): Promise<Restored> {
+export async function restoreThrough(file: string, way: Way): Promise<Restored> {
   let [records, expired, existing] = [0, 0, 0];
   for await (const piece of readSnapshot(file)) {
-    const outcomes = piece.map((placed) => storeOne(file, placed, engine, clock, wait));
+    const outcomes = piece.map(({ record }) => storeOne(record, way, file));
     for (const outcome of await Promise.all(outcomes)) {
       if (outcome === 'stored') records++;
       else if (outcome === 'expired') expired++;
@@ -75,12 +70,39 @@ export async function restoreThrough(
   return { records, expired, existing };
 }
 
+/**
+ * Gives the records of a partition that is another's now to its owner.
+ *
+ * @throws Error that says in a line why they are not all there.
+ */
+export async function giveAway(store: Store, partition: number, way: Way): Promise<number> {
+  const now = way.clock();
+  let given = 0;
+  for (const keys of store.transfer.keys(partition)) {
+    const records = keys.flatMap((key) => {
+      const copy = store.transfer.copy(key, partition);
+      if (copy === undefined) return [];
+      const { bytes, start, end } = copy.value;
+      const value = { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
+      return [{ ...copy, value, deadline: now + copy.leftUs }];
+    });
+    await Promise.all(records.map((record) => storeOne(record, way, 'what another owns now')));
+    given += records.length;
+  }
+  return given;
+}
+
+/** How a record gets to its owner. */
+export interface Way {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly wait: Wait;
+}
+
 async function storeOne(
-  file: string,
-  { record }: PlacedRecord,
-  engine: Engine,
-  clock: Clock,
-  wait: Wait,
+  record: RecordState,
+  { engine, clock, wait }: Way,
+  what: string,
 ): Promise<'stored' | 'expired' | 'existing'> {
   const { key, value, deadline, meta } = record;
   for (let attempt = 1; ; attempt++) {
@@ -94,12 +116,12 @@ async function storeOne(
     if (reply.code === 'PRECONDITION_FAILED') return attempt === 1 ? 'existing' : 'stored';
     const seconds = reply.code === 'OUTCOME_UNKNOWN' ? 1 : retryAfterSeconds(reply.code);
     if (seconds === undefined || attempt === RESTORE_ATTEMPTS_MAX) {
-      throw notRestored(file, key, reply.detail);
+      throw notRestored(what, key, reply.detail);
     }
     await wait(seconds);
   }
 }
 
-function notRestored(file: string, key: Parameters<typeof keyText>[0], why: string): Error {
-  return new Error(`${file} is not restored: ${keyText(key)}: ${why}`);
+function notRestored(what: string, key: Key, why: string): Error {
+  return new Error(`${what} is not restored: ${keyText(key)}: ${why}`);
 }

@@ -1,0 +1,76 @@
+// Nodes with data directories whose cluster changes, and is stopped and started as a whole.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+
+import { eventually } from '../support/eventually.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { TestCluster } from '../support/test-cluster.ts';
+
+const KEYS = 300;
+
+const made: string[] = [];
+
+afterEach(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+/** Starts nodes of a cluster, each with its directory. */
+function starter(cluster: TestCluster): (n: number, joins: readonly string[]) => NodeProcess {
+  const root = mkdtempSync(join(tmpdir(), 'memhashd-disk-'));
+  made.push(root);
+  return (n, joins) => cluster.start(n, joins, ['-data-dir', join(root, String(n))]);
+}
+
+async function fill(cluster: TestCluster): Promise<void> {
+  for (let at = 0; at < KEYS; at++) {
+    expect((await cluster.ask(1, 'PUT', `key ${at}`, at)).status).toBe(200);
+  }
+}
+
+/** All keys are there, from every one of so many nodes. */
+async function expectAll(cluster: TestCluster, count: number): Promise<void> {
+  for (let at = 0; at < KEYS; at++) {
+    const { body } = await cluster.ask((at % count) + 1, 'GET', `key ${at}`);
+    expect({ key: at, data: body.data }).toEqual({ key: at, data: at });
+  }
+}
+
+async function stop(cluster: TestCluster, count: number, signal: NodeJS.Signals): Promise<void> {
+  for (let n = 1; n <= count; n++) cluster.node(n).signal(signal);
+  for (let n = 1; n <= count; n++) await cluster.node(n).ended();
+}
+
+test('a node that has joined is a member again when all have been killed, and nothing is lost', async () => {
+  await using cluster = await TestCluster.of();
+  const start = starter(cluster);
+  for (const n of [1, 2]) start(n, cluster.peers(2));
+  await cluster.formed();
+  await fill(cluster);
+  start(3, [cluster.peer(1)]);
+  await cluster.formed();
+  await expectAll(cluster, 3);
+  await stop(cluster, 3, 'SIGKILL');
+  // The nodes 1 and 2 do not list node 3: they remember it.
+  for (const n of [1, 2]) start(n, cluster.peers(2));
+  start(3, [cluster.peer(1)]);
+  await cluster.formed();
+  await expectAll(cluster, 3);
+});
+
+test('a cluster that is stopped and started as a larger one gives records to who owns them now', async () => {
+  await using cluster = await TestCluster.of();
+  const start = starter(cluster);
+  for (const n of [1, 2]) start(n, cluster.peers(2));
+  await cluster.formed();
+  await fill(cluster);
+  await stop(cluster, 2, 'SIGTERM');
+  for (const n of [1, 2, 3]) start(n, cluster.peers(3));
+  await cluster.formed();
+  await eventually(() => expectAll(cluster, 3));
+  await stop(cluster, 3, 'SIGKILL');
+  for (const n of [1, 2, 3]) start(n, cluster.peers(3));
+  await cluster.formed();
+  await expectAll(cluster, 3);
+});
