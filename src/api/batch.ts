@@ -69,6 +69,7 @@ class BatchRun {
   readonly #visit: Visit;
   readonly #operations: readonly Operation[];
   readonly #results: Results;
+  readonly #isGone: () => boolean;
   #underWay = 0;
   #defect: unknown;
   /** Called when something that was under way is done. */
@@ -78,12 +79,12 @@ class BatchRun {
     this.#visit = visit;
     this.#operations = operations;
     this.#results = results;
+    this.#isGone = () => visit.exchange.isGone;
   }
 
   async run(): Promise<void> {
     const { exchange, options } = this.#visit;
-    const isGone = (): boolean => exchange.isGone;
-    const lane = options.scheduler.enter('client', isGone);
+    const lane = options.scheduler.enter('client', this.#isGone);
     if (isFailure(lane)) return sendFailure(exchange, lane);
     for (let at = 0; at < this.#operations.length; at += PIECE_OPERATIONS) {
       if (at > 0 && !(await lane.share())) return;
@@ -100,7 +101,7 @@ class BatchRun {
     for (let at = from; at < until; at++) {
       const operation = this.#operations[at]!;
       const refusal = isFailure(operation) ? operation : refusalOf(operation, grant);
-      const reply = refusal ?? options.engine.serve(operation as Request);
+      const reply = refusal ?? options.engine.serve(operation as Request, this.#isGone);
       if (reply instanceof Promise) void this.#await(at, reply);
       else this.#results.put(at, reply);
     }
