@@ -91,6 +91,14 @@ interface MemberView extends Member {
   readonly epoch: number;
 }
 
+/** A change of members, as far as this node has a part in it. */
+export interface ChangeStats {
+  readonly isUnderWay: boolean;
+  /** Bytes of the records that this node gives, and those of them that are copied. */
+  readonly bytes: number;
+  readonly bytesDone: number;
+}
+
 export class Cluster implements Engine, PeerHost {
   readonly scheduler: Scheduler;
   readonly #options: ClusterOptions;
@@ -216,6 +224,13 @@ export class Cluster implements Engine, PeerHost {
     if (topology === undefined) return NOT_READY;
     if (!isSameFence(topology, fence)) return { status: 'not-mine' };
     return this.#options.store.scan({ ...query, owns: (one) => this.#router.owns(one) }, from);
+  }
+
+  /** Whether the members are changing, and how far this node is with copying what it gives. */
+  changeStats(): ChangeStats {
+    const isUnderWay = livePart(this.#state.part) !== null;
+    const { bytes = 0, bytesDone = 0 } = (isUnderWay && this.#migration.progress) || {};
+    return { isUnderWay, bytes, bytesDone };
   }
 
   /** What each link to a peer has done and has to do. */

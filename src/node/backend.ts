@@ -2,6 +2,7 @@
 
 import type { ApiOptions, HealthCheck } from '../api/visit.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import type { ChangeStats } from '../cluster/cluster.ts';
 import type { JournalStats } from '../disk/journal.ts';
 import type { TlsMaterial } from '../net/tls.ts';
 import type { LinkStats } from '../peer/link.ts';
@@ -17,6 +18,8 @@ export interface Backend {
   readonly stats?: () => StoreStats;
   /** What the links to its peers do, if it has peers. */
   readonly linkStats?: () => readonly LinkStats[];
+  /** How far a change of its members is, if it has members. */
+  readonly changeStats?: () => ChangeStats;
   /** What waits to be written to its disk, if it has one. */
   readonly diskStats?: (() => JournalStats) | undefined;
   /** What the log says of it. */

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'pr
 
 import { matchTarget } from '../api/routes.ts';
 import type { Failure } from '../base/errors.ts';
+import type { ChangeStats } from '../cluster/cluster.ts';
 import type { JournalStats } from '../disk/journal.ts';
 import type { LinkStats } from '../peer/link.ts';
 import type { StoreStats } from '../store/store.ts';
@@ -111,6 +112,19 @@ export class NodeMetrics {
       },
     });
     for (const metric of [waiting, made]) this.#registry.registerMetric<string>(metric);
+  }
+
+  /** Adds how far a change of members is. */
+  addChange(change: () => ChangeStats): void {
+    this.#gauge('change_under_way', 'Whether the members are changing.', () =>
+      change().isUnderWay ? 1 : 0,
+    );
+    this.#gauge(
+      'change_bytes',
+      'Records that this node gives in a change of members.',
+      () => change().bytes,
+    );
+    this.#gauge('change_copied_bytes', 'Those that are copied.', () => change().bytesDone);
   }
 
   /** Adds what waits to be written to the disk of this node. */
