@@ -20,6 +20,7 @@ import { readHead, type HeadFacts } from './head.ts';
 import { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
 import { ServedExchange, type Line } from './served-exchange.ts';
+import type { Turns } from './turns.ts';
 
 /** How long a client may take, in milliseconds. */
 export interface Patience {
@@ -41,6 +42,7 @@ export interface Host {
   readonly bodies: BodyBudget;
   readonly unread: UnreadBudget;
   readonly headEnds: HeadEnds;
+  readonly turns: Turns;
   readonly patience: Patience;
   /** Milliseconds, counted by the server's sweep: as coarse as that, and free of charge. */
   readonly nowMs: number;
@@ -158,7 +160,7 @@ export class Connection implements Line, Debtor {
     this.#restAt = at;
     this.#pause();
     // Others have their turn; nothing else would call this connection again.
-    if (served === PIPELINED_REQUESTS_MAX) setImmediate(() => this.#goOn());
+    if (served === PIPELINED_REQUESTS_MAX) this.#host.turns.take(() => this.#goOn());
   }
 
   /** Deals with what the last read of a message brought. */

@@ -21,6 +21,7 @@ import { HeadEnds } from './answer-head.ts';
 import { BodyBudget, UnreadBudget } from './budget.ts';
 import { Connection, type Host, type Patience } from './connection.ts';
 import type { Application } from './exchange.ts';
+import { Turns } from './turns.ts';
 
 interface HttpServerOptions {
   readonly tls?: TlsMaterial | undefined;
@@ -44,6 +45,7 @@ export class HttpServer implements Host {
   readonly bodies = new BodyBudget();
   readonly unread = new UnreadBudget();
   readonly headEnds: HeadEnds;
+  readonly turns = new Turns();
   nowMs = 0;
   isClosing = false;
   readonly #server: Server;
