@@ -78,7 +78,8 @@ export async function startRedis(): Promise<Contestant> {
   return contestant('Redis (RESP)', 'redis', port, [child]);
 }
 
-async function startWebdis(): Promise<Contestant> {
+/** Starts webdis with a Redis of its own. */
+export async function startWebdis(): Promise<Contestant> {
   const redis = await startRedis();
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), 'memhashd-bench-'));

@@ -17,6 +17,7 @@ import { soak } from './soak.ts';
 import { measureStore } from './store.ts';
 import { renderChart } from './svg.ts';
 import { renderTable } from './table.ts';
+import { measureValkey } from './valkey.ts';
 
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
@@ -25,6 +26,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   store: measureStore,
   expiry: measureExpiry,
   cluster: measureCluster,
+  valkey: measureValkey,
   hostile: measureHostile,
   soak,
 };

@@ -10,6 +10,7 @@ const SECTION_NAMES = [
   'store',
   'expiry',
   'cluster',
+  'valkey',
   'hostile',
   'soak',
 ] as const;

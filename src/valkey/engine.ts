@@ -1,7 +1,5 @@
 /** The engine on Valkey or Redis: each request is one script at the primary that has the key. */
 
-import { randomFillSync } from 'node:crypto';
-
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { VALKEY_EDIT_PATIENCE_MS, VALKEY_START_TIMEOUT_MS } from '../base/limits.ts';
@@ -33,9 +31,10 @@ import {
 import { versionOf } from '../record/version.ts';
 import { isForGood } from './faults.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
-import { decodeMeta, encodeTtl, encodeVersion, SALT_BYTES, valueStart } from './header.ts';
-import { KeySpace } from './keys.ts';
+import { decodeMeta, encodeTtl, encodeVersion, valueStart } from './header.ts';
+import { argumentOf, KeySpace } from './keys.ts';
 import { listKeys } from './listing.ts';
+import { Salts } from './salt.ts';
 import { LOAD, LOAD_IF } from './scripts/load.ts';
 import type { Script } from './scripts/script.ts';
 import { DELETE_IF, EXPIRE, STORE } from './scripts/store.ts';
@@ -45,6 +44,12 @@ import { Turns } from './turns.ts';
 
 /** How old the noted time of the last access may be: it is exact, or costs a write once a minute. */
 const ACCESSED_AGE_US = { exact: '0', lazy: '60000000' };
+
+/** Values up to this length travel as text if they are ASCII. */
+const SHORT_VALUE_BYTES = 1024;
+
+/** The time to live of a record that stays, which is all zeros. */
+const FOR_GOOD = encodeTtl(0n).toString('latin1');
 
 /** An age that no record has: reading it for a change is no access. */
 const NEVER_NOTED = '1e18';
@@ -76,6 +81,7 @@ export class ValkeyEngine implements Engine {
   readonly #space: KeySpace;
   readonly #accessedAge: string;
   readonly #turns = new Turns();
+  readonly #salts = new Salts();
 
   constructor(options: ValkeyOptions) {
     this.#options = options;
@@ -212,9 +218,9 @@ export class ValkeyEngine implements Engine {
     { value, ttlNs, condition }: Put,
   ): Promise<Answered | Failure> {
     return this.#write(STORE, request, [
-      value.bytes.subarray(value.start, value.end),
-      ttlNs === undefined ? '' : encodeTtl(ttlNs),
-      randomFillSync(Buffer.allocUnsafe(SALT_BYTES)),
+      valueArgument(value),
+      ttlNs === undefined ? '' : ttlNs === 0n ? FOR_GOOD : encodeTtl(ttlNs),
+      this.#salts.next(),
       ...conditionArguments(condition),
     ]);
   }
@@ -291,6 +297,12 @@ function isDone({ answer }: Answered): boolean {
 /** Tells a load of the whole value from those of a part. */
 function isWhole(request: ReadRequest): request is LoadRequest {
   return request.action === 'load' && request.pointer === undefined;
+}
+
+/** A value as it costs least to send: a large one is looked at and copied once too often as text. */
+function valueArgument({ bytes, start, end }: ByteRange): Argument {
+  if (end - start > SHORT_VALUE_BYTES) return bytes.subarray(start, end);
+  return argumentOf(bytes.toString('latin1', start, end));
 }
 
 /** The conditions as the scripts read them. */

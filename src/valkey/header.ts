@@ -6,7 +6,7 @@
  * | 1 | 254, or 253 for a header that ends in a deadline; no UTF-8 text begins so |
  * | 7 | `createdAt` |
  * | 6 | `index` |
- * | 5 | `salt`, random at each store |
+ * | 5 | `salt`, random at each store, 7 bits a byte |
  * | 7 | `updatedAt` |
  * | 7 | time to live in microseconds, rounded up; 0 for good |
  * | 2 | nanoseconds that the rounding added |

@@ -13,10 +13,9 @@ export class KeySpace {
     this.#prefix = prefix;
   }
 
-  /** The name of a key at the servers, as a string where its bytes are ASCII: that costs less to send. */
+  /** The name of a key at the servers. */
   nameOf(key: Key): Argument {
-    const name = this.#prefix + key;
-    return /^[\0-\x7f]*$/.test(name) ? name : Buffer.from(name, 'latin1');
+    return argumentOf(this.#prefix + key);
   }
 
   /** The key that a name of the servers stands for. */
@@ -33,4 +32,9 @@ export class KeySpace {
     const escaped = (this.#prefix + prefix).replace(/[\\*?[\]]/g, String.raw`\$&`);
     return Buffer.from(`${escaped}*`, 'latin1');
   }
+}
+
+/** Bytes, one a character, as the argument that costs least to send. */
+export function argumentOf(bytes: string): Argument {
+  return /^[\0-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
 }
