@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const POLL_MS = 5;
 const PATIENCE_MS = 15_000;
+const GROWTH_PATIENCE_MS = 180_000;
 
 /** A node of `GET /v1/nodes`, as far as the bench reads it. */
 interface NodeEntry {
@@ -20,12 +21,16 @@ interface NodeEntry {
 export class ClusterNodes implements AsyncDisposable {
   /** Of all 127.0.0.0/8: with an address of its own the cluster knows its ports before it starts. */
   readonly host = `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(1, 255)}`;
-  readonly members: readonly string[] = [2371, 2372, 2373].map((port) => `${this.host}:${port}`);
+  readonly members: string[];
   readonly #children: ChildProcess[] = [];
 
-  /** A cluster in which every node sees every other one. */
-  static async form(): Promise<ClusterNodes> {
-    const cluster = new ClusterNodes();
+  private constructor(count: number) {
+    this.members = Array.from({ length: count }, (_, at) => `${this.host}:${2371 + at}`);
+  }
+
+  /** A cluster of `count` nodes in which every one sees every other. */
+  static async form(count = 3): Promise<ClusterNodes> {
+    const cluster = new ClusterNodes(count);
     try {
       for (const at of cluster.members.keys()) cluster.#start(at);
       await cluster.complete();
@@ -68,6 +73,28 @@ export class ClusterNodes implements AsyncDisposable {
     }
   }
 
+  /** Lets one more node join; resolves to how long it took until everything had moved. */
+  async grow(): Promise<number> {
+    const at = this.members.push(`${this.host}:${2371 + this.members.length}`) - 1;
+    this.#start(at);
+    return timeUntil(async () => {
+      const response = await this.#get(0, '/v1/topology');
+      const view = (await response.json()) as { members: NodeEntry[]; is_settled: boolean };
+      return view.members.length === this.members.length && view.is_settled;
+    }, GROWTH_PATIENCE_MS);
+  }
+
+  /** Posts a document. */
+  async post(at: number, path: string, document: object): Promise<void> {
+    const response = await fetch(`http://${this.host}:${this.clientPort(at)}${path}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(document),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(text);
+  }
+
   /** What a node answers on `GET /v1/nodes`. */
   async view(at: number): Promise<NodeEntry[]> {
     const response = await this.#get(at, '/v1/nodes');
@@ -107,7 +134,10 @@ export class ClusterNodes implements AsyncDisposable {
 }
 
 /** Asks every few milliseconds; returns how long it took until the answer was yes, in milliseconds. */
-export async function timeUntil(isSo: () => Promise<boolean>): Promise<number> {
+export async function timeUntil(
+  isSo: () => Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<number> {
   const startMs = performance.now();
   for (let failure: unknown; ; ) {
     try {
@@ -115,7 +145,7 @@ export async function timeUntil(isSo: () => Promise<boolean>): Promise<number> {
     } catch (error) {
       failure = error; // such as that of a node that does not listen yet
     }
-    if (performance.now() - startMs > PATIENCE_MS) {
+    if (performance.now() - startMs > patienceMs) {
       throw new Error('the cluster did not come to what was expected', { cause: failure });
     }
     await delay(POLL_MS);

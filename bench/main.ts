@@ -9,6 +9,7 @@ import { measureCluster } from './cluster.ts';
 import { measureExpiry } from './expiry.ts';
 import { measureHostile } from './hostile.ts';
 import { measureHttp } from './http.ts';
+import { measureJoin } from './join.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
 import type { Effort, Section } from './section.ts';
@@ -27,6 +28,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   expiry: measureExpiry,
   cluster: measureCluster,
   valkey: measureValkey,
+  join: measureJoin,
   hostile: measureHostile,
   soak,
 };

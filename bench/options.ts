@@ -11,6 +11,7 @@ const SECTION_NAMES = [
   'expiry',
   'cluster',
   'valkey',
+  'join',
   'hostile',
   'soak',
 ] as const;

@@ -8,6 +8,7 @@ import { keyFromText, type Key } from '../src/base/key.ts';
 import { listMembers } from '../src/cluster/listing.ts';
 import { HttpServer } from '../src/http/server.ts';
 import type { ListQuery } from '../src/record/engine.ts';
+import type { KeyQuery } from '../src/record/lister.ts';
 import { Store } from '../src/store/store.ts';
 import { get } from './support/client.ts';
 import { eventually } from './support/eventually.ts';
@@ -37,9 +38,10 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
     void store.serve({ action: 'store', key: nameOf(at), value, ttlNs: 0n });
   }
 
+  const own = { id: 'id', list: (keys: KeyQuery) => store.list(keys), obstacle: () => undefined };
   let listedBytes = 0;
   async function* list(query: ListQuery) {
-    for await (const group of listMembers(new Map([['addr', store]]), query, {
+    for await (const group of listMembers(new Map([['addr', own]]), query, {
       cluster: 1,
       epoch: 1,
     })) {

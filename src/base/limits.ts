@@ -229,8 +229,11 @@ export const LEAVE_WAIT_MAX_MS = 86_400_000;
 /** The least that records which move from this node may take, in bytes a second. */
 export const MIGRATION_BYTES_PER_SECOND_MIN = 64 * KIB;
 
-/** Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. */
-export const STREAM_CREDIT_BYTES = 4 * MIB;
+/**
+ * Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. A write
+ * that is mirrored waits behind them.
+ */
+export const STREAM_CREDIT_BYTES = 512 * KIB;
 
 /** Bytes of copies and mirrors that a receiver has not applied; past it the stream is given up. */
 export const STREAM_UNAPPLIED_BYTES_MAX = 64 * MIB;

@@ -223,6 +223,7 @@ export class Cluster implements Engine, PeerHost {
     const topology = this.#topology;
     if (topology === undefined) return NOT_READY;
     if (!isSameFence(topology, fence)) return { status: 'not-mine' };
+    if (!this.#holds(topology)) return KEYS_MOVE;
     return this.#options.store.scan({ ...query, owns: (one) => this.#router.owns(one) }, from);
   }
 
@@ -252,7 +253,11 @@ export class Cluster implements Engine, PeerHost {
     if (topology === undefined) return [NOT_READY];
     const listers = new Map<string, MemberLister>();
     for (const address of query.scope === 'node' ? [this.#self] : topology.members) {
-      const own = { list: (keys: KeyQuery) => this.#list(keys) };
+      const own = {
+        id: this.#options.self.id,
+        list: (keys: KeyQuery) => this.#list(keys),
+        obstacle: () => (this.#holds(topology) ? undefined : KEYS_MOVE),
+      };
       listers.set(address, address === this.#self ? own : this.#peers.link(address)!);
     }
     return listMembers(listers, query, topology);
@@ -379,6 +384,11 @@ export class Cluster implements Engine, PeerHost {
     const kind = isForgotten ? 'forget' : 'leave';
     this.#happen({ kind: 'wish', wish: { kind, who, life } });
     return { kind, who, partitions };
+  }
+
+  /** Whether this node has all that is its own by a topology, and still has it. */
+  #holds(topology: Topology): boolean {
+    return this.#topology === topology && this.#state.awaiting.length === 0;
   }
 
   #list(query: KeyQuery): ReturnType<Lister['list']> {
@@ -645,3 +655,5 @@ export class Cluster implements Engine, PeerHost {
     return { id: peer?.id ?? null, addr, client: peer?.client ?? null, state, partitions, epoch };
   }
 }
+
+const KEYS_MOVE = failure('OWNER_UNAVAILABLE', 'keys move from one member to another just now');

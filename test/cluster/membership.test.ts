@@ -237,3 +237,19 @@ test('a request for the topology waits until that changes, and shows owners wher
   expect((await later).status).toBe(200);
   expect((await cluster.get(1, '/v1/topology?wait=no')).status).toBe(400);
 }, 60_000);
+
+test('a cursor is good for one topology, and says so', async () => {
+  await using cluster = await TestCluster.form(1);
+  for (const key of KEYS) await cluster.ask(1, 'PUT', key, 1);
+  const first = await cluster.get(1, '/v1/keys?limit=10&scope=cluster');
+  const next = /<(.*)>/.exec(String(first.headers['link']))![1]!;
+  expect((await cluster.get(1, next)).status).toBe(200);
+  await join(cluster, 2, [1]);
+  await settled(cluster, [1, 2]);
+  const answer = await cluster.get(1, next);
+  expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_PARAMETER' } });
+  expect(JSON.stringify(answer.json)).toContain('the members of the cluster are others by now');
+  // What moved is listed once, at its new owner.
+  const all = (await cluster.get(2, '/v1/keys?scope=cluster')).json as string[];
+  expect(all.toSorted()).toEqual(KEYS.toSorted());
+}, 60_000);
