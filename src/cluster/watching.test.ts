@@ -1,9 +1,12 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
 import { failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
+import { partitionOf } from '../base/partition.ts';
 import { Scheduler } from '../base/scheduler.ts';
+import { versionOf } from '../record/version.ts';
 import type { Watch, WatchEvent } from '../record/watch.ts';
 import { Store } from '../store/store.ts';
 import { Watching } from './watching.ts';
@@ -16,6 +19,7 @@ class Members {
   readonly names: string[];
   readonly #nodes = new Map<string, { store: Store; watching: Watching }>();
   readonly #cut = new Set<string>();
+  #lives = 0;
 
   constructor(names: string[]) {
     this.names = names;
@@ -24,7 +28,7 @@ class Members {
 
   restart(name: string): void {
     const self = { id: 'id', addr: name };
-    const life = `${this.#nodes.has(name) ? 'bb' : 'aa'}${'0'.repeat(34)}`;
+    const life = `${++this.#lives}`.padStart(8, '0');
     const { timers } = this;
     const store = new Store({
       node: self,
@@ -72,6 +76,19 @@ class Members {
   store(name: string, key: string): void {
     const value = { bytes: Buffer.from(`"${key}"`), start: 0, end: key.length + 2 };
     void this.#nodes.get(name)!.store.serve({ action: 'store', key: key as Key, value, ttlNs: 0n });
+  }
+
+  delete(name: string, key: string): void {
+    void this.#nodes.get(name)!.store.serve({ action: 'delete', key: key as Key });
+  }
+
+  /** The records of a member, by their versions. */
+  *versions(name: string): Generator<[string, string]> {
+    const { store } = this.#nodes.get(name)!;
+    for (const key of [...store.list({ prefix: '' as Key })].flat()) {
+      const { meta } = store.transfer.copy(key, partitionOf(key, 16))!;
+      yield [key, versionOf(meta)];
+    }
   }
 
   watch(name: string, since?: string, values = false): Watch {
@@ -215,4 +232,85 @@ test('when all have left nothing is left to happen, after a while', async () => 
   watch.close();
   await members.timers.step(62_000);
   expect(members.timers.isIdle).toBe(true);
+});
+
+/** What a client knows that follows a watch, and lists the keys of a member when it has lost some. */
+class Follower {
+  readonly known = new Map<string, string>();
+  readonly #members: Members;
+  #watch: Watch;
+
+  constructor(members: Members, at: string) {
+    this.#members = members;
+    this.#watch = members.watch(at);
+    for (const name of members.names) this.#list(name);
+  }
+
+  take(eventsMax: number): void {
+    for (const event of this.#watch.take(eventsMax)) {
+      if (event.kind === 'lost') this.#list(event.member);
+      else if (event.kind === 'store') this.known.set(event.key, versionOf(event.meta));
+      else if (event.kind !== 'ready') this.known.delete(event.key);
+    }
+  }
+
+  takeAll(): void {
+    while (this.#watch.hasNews) this.take(10);
+  }
+
+  resume(at: string): void {
+    const { position } = this.#watch;
+    this.#watch.close();
+    this.#watch = this.#members.watch(at, position);
+  }
+
+  #list(member: string): void {
+    for (const key of this.known.keys()) {
+      if (key.startsWith(`${member}:`)) this.known.delete(key);
+    }
+    for (const [key, version] of this.#members.versions(member)) this.known.set(key, version);
+  }
+}
+
+test('property: a follower ends with what the members have, whatever happens to it and them', async () => {
+  const names = ['a', 'b', 'c'];
+  const name = fc.constantFrom(...names);
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constantFrom('store', 'delete'),
+      name,
+      key: fc.constantFrom('1', '2', '3'),
+    }),
+    fc.record({ do: fc.constantFrom('cut', 'heal', 'restart', 'resume'), name }),
+    fc.record({ do: fc.constant('take'), count: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(0, 600, 3000, 70_000) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), name, async (steps, start) => {
+      const members = new Members(names);
+      const follower = new Follower(members, start);
+      let at = start;
+      for (const each of steps) {
+        if ('count' in each) follower.take(each.count);
+        else if ('ms' in each) await members.timers.step(each.ms);
+        else if ('key' in each) {
+          const key = `${each.name}:${each.key}`;
+          if (each.do === 'store') members.store(each.name, key);
+          else members.delete(each.name, key);
+        } else if (each.do === 'cut') members.cut(each.name);
+        else if (each.do === 'heal') members.heal(each.name);
+        else if (each.do === 'resume') follower.resume((at = each.name));
+        // The node that is asked cannot start anew under its client.
+        else if (each.name !== at) members.restart(each.name);
+      }
+      for (const healed of names) members.heal(healed);
+      for (let round = 0; round < 5; round++) {
+        await members.timers.step(2000);
+        follower.takeAll();
+      }
+      const expected = names.flatMap((each) => [...members.versions(each)]);
+      expect(Object.fromEntries(follower.known)).toEqual(Object.fromEntries(expected));
+    }),
+    { numRuns: 200 },
+  );
 });
