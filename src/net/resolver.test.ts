@@ -119,3 +119,25 @@ test('a name may lead to several hosts, each of which may have an address of eac
   await timers.step(2000);
   expect(await hanging).toEqual([]);
 });
+
+test('an address of several hosts stands for all of them, others for themselves, none twice', async () => {
+  const hosts = new Map([
+    ['nodes', ['10.0.0.1', '10.0.0.2']],
+    ['node1', ['10.0.0.1']],
+    ['gone', []],
+  ]);
+  const lookup: Lookup = (name, done) => {
+    const found = hosts.get(name)!.map((address) => ({ address, family: 4 }));
+    done(found.length === 0 ? new Error('ENOTFOUND') : null, found);
+  };
+  const resolver = new Resolver(lookup, new SteppedTimers());
+  const names = ['nodes', 'node1', 'gone', '10.0.0.2', '10.0.0.3'];
+  const expanded = await resolver.expand(names.map((host) => ({ host, port: 1 })));
+  expect(expanded.map(({ host }) => host)).toEqual([
+    '10.0.0.1',
+    '10.0.0.2',
+    'node1',
+    'gone',
+    '10.0.0.3',
+  ]);
+});

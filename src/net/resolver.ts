@@ -5,6 +5,7 @@ import { isIP, type LookupFunction } from 'node:net';
 
 import { DIAL_TIMEOUT_MS, LOOKUP_PATIENCE_MS, LOOKUPS_AT_ONCE, NAMES_MAX } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
+import { formatAddress, type Address } from './address.ts';
 
 /** Asks the system for all addresses of a name. */
 export type Lookup = (
@@ -82,6 +83,16 @@ export class Resolver {
     return outcome
       .filter(({ family }) => family === outcome[0]!.family)
       .map(({ address }) => address);
+  }
+
+  /** The addresses, each of a name that leads to several hosts replaced by one for each of them. */
+  async expand(addresses: readonly Address[]): Promise<Address[]> {
+    const expanded = addresses.map(async (address) => {
+      const hosts = await this.addressesOf(address.host);
+      return hosts.length < 2 ? [address] : hosts.map((host) => ({ ...address, host }));
+    });
+    const all = (await Promise.all(expanded)).flat();
+    return [...new Map(all.map((address) => [formatAddress(address), address])).values()];
   }
 
   #entry(name: string): Name {

@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { Deferred } from '../base/deferred.ts';
 import { systemTimers } from '../base/timers.ts';
 import { Cluster, type ClusterOptions } from '../cluster/cluster.ts';
-import { formatAddress, type Address } from '../net/address.ts';
+import { formatAddress } from '../net/address.ts';
 import { Resolver, systemLookup } from '../net/resolver.ts';
 import { loadSecret } from '../net/secret.ts';
 import type { TlsMaterial } from '../net/tls.ts';
@@ -107,11 +107,13 @@ async function makeCluster(
   kept: KeptTopology | undefined,
   own: Pick<ClusterOptions, 'self' | 'store' | 'transport' | 'onAdopt' | 'giveOthers' | 'onGone'>,
 ): Promise<Cluster> {
+  const resolver = new Resolver(systemLookup, systemTimers);
+  const joins = await resolver.expand(config.join ?? []);
   return new Cluster({
     ...own,
     life: randomUUID(),
     partitions: config['num-partitions'],
-    join: joinsOf(await expandJoins(config.join ?? []), kept, own.self.addr),
+    join: joinsOf(joins.map(formatAddress), kept, own.self.addr),
     joinRetries: config['join-retries'],
     migrationBytesPerSecond: config['migration-rate'],
     clock: systemClock,
@@ -120,16 +122,6 @@ async function makeCluster(
     random,
     log,
   });
-}
-
-/** The addresses of `-join`, each name that leads to several hosts replaced by all of them. */
-async function expandJoins(joins: readonly Address[]): Promise<string[]> {
-  const resolver = new Resolver(systemLookup, systemTimers);
-  const expanded = joins.map(async (join) => {
-    const hosts = await resolver.addressesOf(join.host);
-    return hosts.length < 2 ? [join] : hosts.map((host) => ({ ...join, host }));
-  });
-  return [...new Set((await Promise.all(expanded)).flat().map(formatAddress))];
 }
 
 /** By what members prove themselves: a secret goes before certificates, which clients may need, too. */
