@@ -15,6 +15,15 @@ const LAST_SLOT = 16_383;
 
 const NO_ANSWER = expect.stringMatching(/^(OWNER_UNAVAILABLE|OUTCOME_UNKNOWN)$/);
 
+/** Does operations in one request, all of which must be done. */
+async function batch(url: string, operations: readonly object[]): Promise<void> {
+  const answer = await ask(url, 'POST', '/v1/batch', {
+    headers: { 'Content-Type': 'application/json', Prefer: 'return=minimal' },
+    body: JSON.stringify(operations),
+  });
+  expect(answer.json).toMatchObject({ failed: 0 });
+}
+
 /** Waits until the load has gone on for a while. */
 async function more(load: Load, requests = 500): Promise<void> {
   const goal = load.requests + requests;
@@ -90,6 +99,26 @@ needs('redis-server')('a cluster of six under load', () => {
     const replicas = members.filter(({ role }) => role === 'replica');
     expect(new Set(replicas.map(({ of }) => of))).toEqual(new Set(primaries.map(({ id }) => id)));
     for (const member of members) expect(member).toMatchObject({ state: 'up' });
+  });
+
+  test('a slot with more keys than one step takes is listed whole, and only what is live', async () => {
+    const names = Array.from({ length: 1500 }, (_, n) => `{big}${n}`);
+    for (let at = 0; at < names.length; at += 500) {
+      const operations = names.slice(at, at + 500).map((store) => ({ store, data: 1 }));
+      await batch(urls()[0]!, operations);
+    }
+    await batch(urls()[0]!, [{ store: '{big}gone', data: 1, expire_time: '1ns' }]);
+    await batch(urls()[0]!, [{ store: '{big}other', data: 1 }]);
+    const list = await ask(urls()[1]!, 'GET', '/v1/keys?prefix=%7Bbig%7D');
+    expect((list.json as string[]).toSorted()).toEqual([...names, '{big}other'].toSorted());
+    const part = await ask(urls()[1]!, 'GET', '/v1/keys?prefix=%7Bbig%7D99');
+    expect((part.json as string[]).toSorted()).toEqual(
+      names.filter((name) => name.startsWith('{big}99')).toSorted(),
+    );
+    await batch(
+      urls()[0]!,
+      [...names, '{big}other'].map((name) => ({ delete: name })),
+    );
   });
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)(
@@ -186,5 +215,25 @@ needs('redis-server')('a cluster of six under load', () => {
     const verdict = await load.stop();
     console.log(`restart: ${JSON.stringify({ ...verdict, failures: verdict.failures.length })}`);
     expect(new Set(verdict.failures.map(({ code }) => code))).toContain('OWNER_UNAVAILABLE');
+  });
+
+  test('a server that is taken out of the cluster is used and shown no longer', async () => {
+    const { primary, replica } = await cluster.pairOf(SLOT);
+    const id = await replica.client.cluster('MYID');
+    // Itself first: it would bring itself to mind again.
+    await replica.client.cluster('RESET');
+    await eventually(async () => {
+      const others = cluster.servers.filter((server) => server !== replica);
+      await Promise.all(others.map(({ client }) => client.cluster('FORGET', id).catch(() => {})));
+      for (const url of urls()) {
+        const members = (await ask(url, 'GET', '/v1/nodes')).json as { addr: string }[];
+        const addresses = members.map(({ addr }) => addr);
+        expect(addresses).toHaveLength(5);
+        expect(addresses).not.toContain(replica.addr);
+      }
+    }, 60_000);
+    await served(ofEachRange);
+    expect((await ask(urls()[0]!, 'GET', '/readyz')).status).toBe(200);
+    expect((await cluster.pairOf(SLOT)).primary).toBe(primary);
   });
 });
