@@ -1,11 +1,14 @@
 // Links and sessions of two nodes that talk over pipes in memory, by a clock that is stepped.
 import { expect, test } from 'vitest';
 
+import { Budget } from '../base/budget.ts';
 import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
+import { SESSIONS_PER_PEER_MAX } from '../base/limits.ts';
 import { addressOf, FakeHost, helloOf } from '../../test/support/fake-host.ts';
 import { FakeNetwork } from '../../test/support/fake-network.ts';
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
+import { Link } from './link.ts';
 import { Peers } from './peers.ts';
 
 const key = keyFromText('key') as Key;
@@ -100,6 +103,20 @@ test('who is refused is told why, whichever side refuses', async () => {
   await timers.step(100);
   expect(one.host.events.at(-1)).toBe('down: nor you');
   expect(two.host.events.at(-1)).toBe('left: it refuses this node: nor you');
+});
+
+test('a peer has a few sessions at most, and the oldest goes', async () => {
+  const timers = new SteppedTimers();
+  const network = new FakeNetwork(timers);
+  const [one, two] = [startNode(network, 1), startNode(network, 2)];
+  const budget = new Budget(MIB);
+  const shared = { timers, incoming: budget, outgoing: budget, strangers: budget };
+  const transport = network.transport(addressOf(1));
+  for (let n = 0; n < SESSIONS_PER_PEER_MAX + 1; n++) {
+    new Link(addressOf(2), { ...shared, host: one.host, transport }).dial();
+    await timers.step(5);
+  }
+  expect(two.host.events).toEqual(['left: it has opened too many others since']);
 });
 
 test('a node that stops answers what it was sent, and is sent nothing more', async () => {
