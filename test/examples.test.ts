@@ -18,8 +18,13 @@ interface Example {
   readonly meanwhile: string;
 }
 
-/** What an example is left out for. */
-const LEFT_OUT = ['memhashd token', 'Authorization: Bearer', '/v1/snapshot'];
+/** What an example is left out for: it takes a file of tokens, a data directory, several nodes. */
+const LEFT_OUT = [
+  'memhashd token',
+  'Authorization: Bearer',
+  '/v1/snapshot',
+  'DELETE http://127.0.0.1:8001/v1/nodes',
+];
 
 /** Commands in the `console` blocks of a document. */
 function examplesOf(text: string): Example[] {

@@ -239,6 +239,11 @@ export class Cluster implements Engine, PeerHost {
     return this.#peers.stats();
   }
 
+  /** How many watch the changes of this node: clients, and other members for theirs. */
+  watchers(): number {
+    return this.#watching.count;
+  }
+
   /** The members, sorted by address; a failure while the cluster is forming. */
   members(): MemberView[] | Failure {
     const topology = this.#topology;

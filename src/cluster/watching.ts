@@ -79,6 +79,11 @@ export class Watching {
     this.#history = new History(options.timers);
   }
 
+  /** Who watches here: clients, and other members for theirs. */
+  get count(): number {
+    return this.#watchers;
+  }
+
   /** Keeps nothing for those who may come back. */
   close(): void {
     this.#isClosed = true;

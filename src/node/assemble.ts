@@ -25,7 +25,7 @@ interface Plan {
 
 /** Makes what answers the requests of clients. */
 export function assemble({ config, log, access, backend, scheduler, closing }: Plan): Application {
-  const { engine, stats, linkStats, changeStats, diskStats } = backend;
+  const { engine, stats, linkStats, changeStats, diskStats, watchers } = backend;
   const members = () => {
     const found = engine.members();
     return isFailure(found) ? [] : found;
@@ -33,6 +33,7 @@ export function assemble({ config, log, access, backend, scheduler, closing }: P
   const metrics = new NodeMetrics(members, version());
   if (stats !== undefined) metrics.addStore(stats, config['max-memory']);
   if (linkStats !== undefined) metrics.addLinks(linkStats);
+  if (watchers !== undefined) metrics.addWatchers(watchers);
   if (changeStats !== undefined) metrics.addChange(changeStats);
   if (diskStats !== undefined) metrics.addDisk(diskStats);
   const api = new Api({

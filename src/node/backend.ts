@@ -18,6 +18,8 @@ export interface Backend {
   readonly stats?: () => StoreStats;
   /** What the links to its peers do, if it has peers. */
   readonly linkStats?: () => readonly LinkStats[];
+  /** How many watch its changes, if they can be watched. */
+  readonly watchers?: () => number;
   /** How far a change of its members is, if it has members. */
   readonly changeStats?: () => ChangeStats;
   /** What waits to be written to its disk, if it has one. */

@@ -68,6 +68,7 @@ export async function openMemory(setting: Setting): Promise<Backend> {
     engine: cluster,
     stats: () => store.stats(),
     linkStats: () => cluster.linkStats(),
+    watchers: () => cluster.watchers(),
     changeStats: () => cluster.changeStats(),
     diskStats: disk && (() => disk.stats()),
     gone: gone.promise,

@@ -114,6 +114,11 @@ export class NodeMetrics {
     for (const metric of [waiting, made]) this.#registry.registerMetric<string>(metric);
   }
 
+  /** Adds how many watch the changes of this node. */
+  addWatchers(watchers: () => number): void {
+    this.#gauge('watchers', 'Clients, and other members, that watch the changes here.', watchers);
+  }
+
   /** Adds how far a change of members is. */
   addChange(change: () => ChangeStats): void {
     this.#gauge('change_under_way', 'Whether the members are changing.', () =>
