@@ -352,6 +352,8 @@ export class Connection implements Line, Debtor {
   }
 
   destroy(): void {
+    // At once: whoever made this one go may want the room.
+    this.outbox.clear();
     this.#socket.destroy();
   }
 

@@ -14,6 +14,25 @@ const PIECE_BYTES = 64 * 1024;
 /** Where bytes on loan are copied on their way out. A socket that does not take all of it keeps it. */
 let scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
+/**
+ * Buffers of that size whose bytes nobody waits for any more. Used again, they keep what is dropped from
+ * piling up until the garbage is collected.
+ */
+const spare: Buffer[] = [];
+const SPARE_MAX = 256;
+
+/** A copy of at most {@link PIECE_BYTES}. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+  copy.set(bytes);
+  return bytes.length === PIECE_BYTES ? copy : copy.subarray(0, bytes.length);
+}
+
+function giveBack({ buffer }: Buffer): void {
+  if (buffer.byteLength !== PIECE_BYTES || spare.length >= SPARE_MAX) return;
+  spare.push(Buffer.from(buffer));
+}
+
 export class Outbox {
   readonly #socket: Duplex;
   readonly #debtor: Debtor;
@@ -101,6 +120,7 @@ export class Outbox {
 
   /** Forgets what has not gone out. */
   clear(): void {
+    for (const piece of this.#waiting) giveBack(piece);
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#text = '';
@@ -111,7 +131,7 @@ export class Outbox {
   #writeScratch(bytes: number): number {
     const piece = bytes === PIECE_BYTES ? scratch : scratch.subarray(0, bytes);
     if (this.#isFull) {
-      this.#wait(Buffer.from(piece));
+      this.#wait(copyOf(piece));
       return 0;
     }
     this.#socket.write(piece, this.#onWritten);
