@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
 import { measureCluster } from './cluster.ts';
+import { measureDisk } from './disk.ts';
 import { measureExpiry } from './expiry.ts';
 import { measureHostile } from './hostile.ts';
 import { measureHttp } from './http.ts';
@@ -26,6 +27,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   batch: measureBatch,
   store: measureStore,
   expiry: measureExpiry,
+  disk: measureDisk,
   cluster: measureCluster,
   valkey: measureValkey,
   join: measureJoin,

@@ -9,6 +9,7 @@ const SECTION_NAMES = [
   'batch',
   'store',
   'expiry',
+  'disk',
   'cluster',
   'valkey',
   'join',

@@ -393,6 +393,9 @@ export const VALKEY_LIST_PATIENCE_MS = 5000;
 /** What LevelDB keeps in memory before it writes a table: fewer, larger ones cost less. */
 export const LEVELDB_WRITE_BUFFER_BYTES = 16 * MIB;
 
+/** How long a change that nobody waits for may wait for others to be written to disk together. */
+export const JOURNAL_DELAY_MS = 10;
+
 /** Bytes of changes that wait to be written to disk; past it answers wait, too. */
 export const JOURNAL_UNWRITTEN_BYTES_MAX = 64 * MIB;
 

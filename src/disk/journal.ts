@@ -3,7 +3,12 @@
 import { open, statfs } from 'node:fs/promises';
 
 import { failure, type Failure } from '../base/errors.ts';
-import { DISK_RETRY_MS, DISK_ROOM_BYTES_MIN, JOURNAL_UNWRITTEN_BYTES_MAX } from '../base/limits.ts';
+import {
+  DISK_RETRY_MS,
+  DISK_ROOM_BYTES_MIN,
+  JOURNAL_DELAY_MS,
+  JOURNAL_UNWRITTEN_BYTES_MAX,
+} from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
 import type { Change, Sink } from '../record/change.ts';
 import type { DataDirectory } from './directory.ts';
@@ -39,6 +44,8 @@ type Operation =
 class Batch {
   readonly operations: Operation[] = [];
   sizeBytes = 0;
+  /** Whether somebody waits for it. */
+  isAwaited = false;
   settle: (failed: Failure | undefined) => void = () => {};
   readonly written = new Promise<Failure | undefined>((resolve) => (this.settle = resolve));
 }
@@ -54,6 +61,8 @@ export interface JournalStats {
   readonly isFailed: boolean;
   /** Values that wait for the batch before theirs. */
   readonly unwrittenBytes: number;
+  /** Batches that were written since the start; with -fsync always each was a sync. */
+  readonly batches: number;
 }
 
 export class Journal implements Sink {
@@ -63,9 +72,12 @@ export class Journal implements Sink {
   /** Whether a batch is being written, or will be when this turn is over. */
   #isBusy = false;
   #isReading = true;
+  #batches = 0;
   #isUnsynced = false;
   #isClosed = false;
   #cancel: Cancel = () => {};
+  /** Calls off the beginning of the next batch; undefined while none is set. */
+  #cancelStart: Cancel | undefined;
   /** What runs in the background. */
   #work: Promise<unknown> = Promise.resolve();
 
@@ -82,7 +94,8 @@ export class Journal implements Sink {
   }
 
   stats(): JournalStats {
-    return { isFailed: this.refusal !== undefined, unwrittenBytes: this.#next.sizeBytes };
+    const { sizeBytes: unwrittenBytes } = this.#next;
+    return { isFailed: this.refusal !== undefined, unwrittenBytes, batches: this.#batches };
   }
 
   apply(change: Change): void | Promise<Failure | undefined> {
@@ -91,17 +104,20 @@ export class Journal implements Sink {
     const operation = operationOf(change);
     batch.operations.push(operation);
     batch.sizeBytes += operation.type === 'put' ? operation.value.length : 0;
-    if (this.refusal === undefined) this.#start();
-    const isAwaited = this.#options.fsync === 'always' && isAsked(change);
-    if (this.refusal !== undefined) return isAwaited ? Promise.resolve(this.refusal) : undefined;
-    return isAwaited || batch.sizeBytes > JOURNAL_UNWRITTEN_BYTES_MAX ? batch.written : undefined;
+    const isSynced = this.#options.fsync === 'always' && isAsked(change);
+    if (this.refusal !== undefined) return isSynced ? Promise.resolve(this.refusal) : undefined;
+    const isAwaited = isSynced || batch.sizeBytes > JOURNAL_UNWRITTEN_BYTES_MAX;
+    if (isAwaited) batch.isAwaited = true;
+    this.#start(isAwaited);
+    return isAwaited ? batch.written : undefined;
   }
 
   /** Resolves when all changes until now are written; with a failure if they could not be. */
   async flush(): Promise<Failure | undefined> {
     if (this.refusal !== undefined) return this.refusal;
     if (this.#next.operations.length === 0 && !this.#isBusy) return undefined;
-    this.#start();
+    this.#next.isAwaited = true;
+    this.#start(true);
     return this.#next.written;
   }
 
@@ -111,16 +127,27 @@ export class Journal implements Sink {
     await this.flush();
     this.#isClosed = true;
     this.#cancel();
+    this.#cancelStart?.();
     await this.#work;
     if (this.#options.fsync !== 'none') await this.#sync();
     await this.#options.directory.close();
   }
 
-  /** Begins to write what there is, at the end of this turn, unless something is being written. */
-  #start(): void {
+  /**
+   * Begins to write what there is, unless something is being written: at the end of this turn where
+   * somebody waits, else a little later, because large batches cost less.
+   */
+  #start(isAwaited: boolean): void {
     if (this.#isBusy) return;
+    const { timers } = this.#options;
+    if (!isAwaited) {
+      this.#cancelStart ??= timers.after(JOURNAL_DELAY_MS, () => this.#start(true));
+      return;
+    }
+    this.#cancelStart?.();
+    this.#cancelStart = undefined;
     this.#isBusy = true;
-    this.#options.timers.soon(() => this.#run(this.#writeAll()));
+    timers.soon(() => this.#run(this.#writeAll()));
   }
 
   /** Notes what runs in the background, so that it can be waited for. */
@@ -135,8 +162,9 @@ export class Journal implements Sink {
       const failed = await this.#write(batch.operations);
       if (failed !== undefined) return this.#fail(batch, failed);
       batch.settle(undefined);
-    } while (this.#next.operations.length > 0);
+    } while (this.#next.isAwaited && this.#next.operations.length > 0);
     this.#isBusy = false;
+    if (this.#next.operations.length > 0) return this.#start(false);
     // Whoever flushes while the last batch is written waits for the next one.
     this.#next.settle(undefined);
     this.#next = new Batch();
@@ -152,6 +180,7 @@ export class Journal implements Sink {
         else await records.batch(run.entries, { sync });
       }
       this.#isUnsynced = true;
+      this.#batches++;
       return undefined;
     } catch (error) {
       return this.failureOf(error);
@@ -199,7 +228,7 @@ export class Journal implements Sink {
     if (failed !== undefined) return this.#fail(batch, failed);
     this.#refuse(undefined);
     this.#isBusy = false;
-    if (this.#next.operations.length > 0) this.#start();
+    if (this.#next.operations.length > 0) this.#start(true);
   }
 
   /** Makes all that was written safe. LevelDB leaves its last log but one to the system: this does not. */

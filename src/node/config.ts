@@ -150,7 +150,7 @@ export const FLAGS = {
     placeholder: FSYNC_MODES.join('|'),
     help: `When changes are made safe from a failure of the machine: before they are answered, every
       -fsync-interval, or when the system does it. A failure of the process loses none that was
-      answered with always, and at most the last instant otherwise.`,
+      answered with always, and at most the last 10 ms otherwise.`,
     fallback: 'interval',
     parse: (text: string) => oneOf(FSYNC_MODES, text),
   },

@@ -1,0 +1,120 @@
+/** A data directory: how many changes share a sync, and how long it takes to read records back. */
+
+import { systemClock } from '../../src/base/clock.ts';
+import { systemTimers } from '../../src/base/timers.ts';
+import { DataDirectory } from '../../src/disk/directory.ts';
+import { Journal, type FsyncMode } from '../../src/disk/journal.ts';
+import { readRecords } from '../../src/disk/recovery.ts';
+import type { Store } from '../../src/store/store.ts';
+import { report, workerParameters } from '../processes.ts';
+import { KeySource, valueOf } from '../records.ts';
+import { median } from '../series.ts';
+import { createStore } from '../subjects.ts';
+
+export interface DiskParameters {
+  readonly directory: string;
+  readonly records: number;
+}
+
+export interface DiskResult {
+  readonly writesPerSync: number;
+  /** For going through all entries of LevelDB, and nothing else. */
+  readonly bareMs: number;
+  /** From the directory to the records in a store. */
+  readonly startMs: number;
+}
+
+const CLIENTS = 64;
+const SYNCED_CHANGES = 6400;
+const STARTS = 3;
+
+/** Changes that are made before the journal may write them. */
+const PER_TURN = 1000;
+
+const { directory: path, records } = workerParameters() as DiskParameters;
+const keys = new KeySource();
+
+await fill();
+const writesPerSync = await countSyncs();
+const bare: number[] = [];
+const start: number[] = [];
+for (let round = 0; round < STARTS; round++) {
+  bare.push(await timed(iterate));
+  start.push(await timed(recover));
+}
+report({ writesPerSync, bareMs: median(bare), startMs: median(start) } satisfies DiskResult);
+
+async function fill(): Promise<void> {
+  const { journal, store } = await openJournal('none');
+  for (let n = 0; n < records; n++) {
+    const reply = store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs: 0n });
+    if (reply instanceof Promise) await reply;
+    if (n % PER_TURN === 0) await journal.flush();
+  }
+  await journal.close();
+}
+
+async function countSyncs(): Promise<number> {
+  const { journal, store } = await openJournal('always');
+  const before = journal.stats().batches;
+  const client = async (first: number): Promise<void> => {
+    for (let n = first; n < SYNCED_CHANGES; n += CLIENTS) {
+      await store.serve({ action: 'store', key: keys.key(n), value: valueOf(), ttlNs: 0n });
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, (_, first) => client(first)));
+  const syncs = journal.stats().batches - before;
+  await journal.close();
+  return SYNCED_CHANGES / syncs;
+}
+
+async function openJournal(fsync: FsyncMode): Promise<{ journal: Journal; store: Store }> {
+  const store = createStore(systemClock);
+  const journal = new Journal({
+    directory: await openDirectory(),
+    fsync,
+    fsyncIntervalMs: 1000,
+    timers: systemTimers,
+    onState: () => {},
+  });
+  store.attach(journal);
+  journal.begin();
+  return { journal, store };
+}
+
+function openDirectory(): Promise<DataDirectory> {
+  return DataDirectory.open(path, { partitions: 16_384, id: 'bench', hashKey: [1, 2] });
+}
+
+async function iterate(): Promise<void> {
+  const { ClassicLevel } = await import('classic-level');
+  const level = new ClassicLevel<Buffer, Buffer>(`${path}/records`, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    compression: false,
+  });
+  let entries = 0;
+  for await (const _ of level.iterator()) entries++;
+  await level.close();
+  if (entries !== records) throw new Error(`${entries} of ${records} entries`);
+}
+
+async function recover(): Promise<void> {
+  const store = createStore(systemClock);
+  const directory = await openDirectory();
+  for await (const piece of readRecords(directory)) {
+    for (const { partition, record } of piece) {
+      const { deadline, ...rest } = record;
+      const failed = store.transfer.arrive({ ...rest, leftUs: deadline }, partition);
+      if (failed !== undefined) throw new Error('a record does not arrive');
+    }
+  }
+  await directory.close();
+  if (store.stats().records !== records) throw new Error('records are missing');
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const before = performance.now();
+  await run();
+  return performance.now() - before;
+}
