@@ -13,7 +13,7 @@ import { parseAddress, formatAddress } from '../net/address.ts';
 import { faultOf, type Redirect } from './faults.ts';
 import { GroupCommit, type Committed } from './group-commit.ts';
 import { Server, type Access } from './server.ts';
-import { parseInfo, parseKind, parseNodes, Topology, type Peer } from './topology.ts';
+import { isMember, parseInfo, parseNodes, Topology, type Peer } from './topology.ts';
 
 /** Which servers, and how to reach them. */
 export interface FleetOptions {
@@ -249,7 +249,7 @@ export class Fleet {
 
   async #read(server: Server): Promise<Topology | undefined> {
     const info = String(await server.send('info', []));
-    this.#isCluster = parseKind(info).isCluster;
+    this.#isCluster = isMember(info);
     if (!this.#isCluster) {
       const peers = parseInfo(info, server.addr);
       return peers.length === 0 ? undefined : new Topology(peers);

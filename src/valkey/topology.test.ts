@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { parseInfo, parseNodes, Topology } from './topology.ts';
+import { isMember, parseInfo, parseNodes, Topology } from './topology.ts';
 
 const [A, B, C] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
 const NODES = [
@@ -61,4 +61,10 @@ test('a single server owns all slots; one that follows another owns none', () =>
     { addr: '10.0.0.9:1', role: 'replica', of: 'abc', state: 'up', slots: [] },
   ]);
   expect(parseInfo('role:slave\r\n', 'h:1')).toEqual([]);
+});
+
+test('a member of a cluster says so, of Redis and of Valkey', () => {
+  expect(isMember('redis_mode:cluster\r\n# Cluster\r\ncluster_enabled:1\r\n')).toBe(true);
+  expect(isMember('server_mode:cluster\r\n# Cluster\r\ncluster_enabled:1\r\n')).toBe(true);
+  expect(isMember('redis_mode:standalone\r\n# Cluster\r\ncluster_enabled:0\r\n')).toBe(false);
 });

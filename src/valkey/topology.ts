@@ -153,11 +153,8 @@ function factOf(line: string): [string, string] {
   return [line.slice(0, colon), line.slice(colon + 1)];
 }
 
-/** Whether the answer to `INFO` is that of a member of a cluster, and which version it says. */
-export function parseKind(text: string): { isCluster: boolean; version: string } {
-  const facts = new Map(text.split(/\r?\n/).map(factOf));
-  return {
-    isCluster: facts.get('redis_mode') === 'cluster',
-    version: facts.get('redis_version') ?? '',
-  };
+/** Whether the answer to `INFO` is that of a member of a cluster. */
+export function isMember(text: string): boolean {
+  // `redis_mode` is `server_mode` in Valkey; this has one name.
+  return /^cluster_enabled:1\r?$/m.test(text);
 }

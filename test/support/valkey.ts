@@ -3,9 +3,9 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 import { eventually } from './eventually.ts';
 import { leaseHost } from './lease.ts';
@@ -13,8 +13,19 @@ import { leaseHost } from './lease.ts';
 /** Ports that servers have on a host of their own; the bus of a cluster is 10,000 above. */
 const FIRST_PORT = 7001;
 
-/** The programs that serve; the tests run over the first, and some over each that is there. */
-export type Program = 'redis-server' | 'valkey-server';
+/** The programs that serve; most tests run over the first, some over each that is there. */
+const PROGRAMS = ['redis-server', 'valkey-server'] as const;
+export type Program = (typeof PROGRAMS)[number];
+
+/** Those that are installed; that one of the two is missing is no reason to test nothing. */
+export function installedPrograms(): Program[] {
+  const directories = (process.env['PATH'] ?? '').split(delimiter);
+  const isInstalled = (program: Program): boolean =>
+    directories.some((directory) => existsSync(join(directory, program)));
+  const missing = PROGRAMS.filter((program) => !isInstalled(program));
+  for (const program of missing) console.warn(`${program} is not installed and not tested with`);
+  return PROGRAMS.filter(isInstalled);
+}
 
 /** How the test's own connection logs in. */
 type Options = Pick<RedisOptions, 'username' | 'password' | 'tls'>;

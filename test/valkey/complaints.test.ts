@@ -37,6 +37,16 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
     rmSync(directory, { recursive: true });
   });
 
+  test.each([
+    ['GET', '/v1/watch'],
+    ['GET', '/v1/topology'],
+    ['DELETE', '/v1/nodes/x'],
+    ['POST', '/v1/snapshot'],
+  ])('what this engine does not do is said: %s %s', async (method, target) => {
+    const answer = await ask(node.url, method, target);
+    expect(answer.json).toMatchObject({ code: 'NOT_SUPPORTED', status: 501 });
+  });
+
   test('after a restart of the server requests are answered at once, and served soon', async () => {
     await server.kill();
     expect((await get(node.url, 'a')).json).toMatchObject({ code: 'OWNER_UNAVAILABLE' });

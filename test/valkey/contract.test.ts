@@ -2,7 +2,7 @@
 import { describeContract, type SetUp } from '../contract.ts';
 import { needs } from '../support/needs.ts';
 import { NodeProcess } from '../support/node-process.ts';
-import { ValkeyCluster, ValkeyServer } from '../support/valkey.ts';
+import { installedPrograms, ValkeyCluster, ValkeyServer } from '../support/valkey.ts';
 
 async function setUp(servers: AsyncDisposable, flags: readonly string[]): Promise<SetUp> {
   try {
@@ -20,14 +20,14 @@ async function setUp(servers: AsyncDisposable, flags: readonly string[]): Promis
   }
 }
 
-needs('redis-server')('the engine on servers', () => {
+needs('redis-server').each(installedPrograms())('the engine on %s', (program) => {
   describeContract('a single server', async () => {
-    const server = await ValkeyServer.start();
+    const server = await ValkeyServer.start([], { program });
     return setUp(server, ['-valkey-addr', server.addr, '-valkey-db', '3', '-valkey-prefix', 'é*:']);
   });
 
   describeContract('a cluster of six', async () => {
-    const cluster = await ValkeyCluster.form();
+    const cluster = await ValkeyCluster.form([], { program });
     return setUp(cluster, cluster.seeds);
   });
 });

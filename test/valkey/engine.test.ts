@@ -1,5 +1,4 @@
 // What the engine makes of one server, and of what the server refuses.
-import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { keyFromText } from '../../src/base/key.ts';
@@ -7,17 +6,14 @@ import type { Condition } from '../../src/record/request.ts';
 import { versionOf } from '../../src/record/version.ts';
 import { eventually } from '../support/eventually.ts';
 import { needs } from '../support/needs.ts';
-import { ValkeyServer, type Program } from '../support/valkey.ts';
+import { installedPrograms, ValkeyServer } from '../support/valkey.ts';
 import { metaOf, outcomeOf, TestEngine, valueOf } from '../support/valkey-engine.ts';
-
-const programs: Program[] = ['redis-server'];
-if (existsSync('/usr/bin/valkey-server')) programs.push('valkey-server');
 
 const key = (text: string) => keyFromText(text)!;
 
 const hour = 3_600_000_000_000n;
 
-needs('redis-server').each(programs)('the engine on %s', (program) => {
+needs('redis-server').each(installedPrograms())('the engine on %s', (program) => {
   let server: ValkeyServer;
   let on: TestEngine;
   beforeAll(async () => {
