@@ -74,7 +74,7 @@ test('pipelined requests behind an answer that is not read do not pile up as obj
   for (const socket of await openMany(300)) socket.write(flood);
   for (let n = 0; n < 20; n++) await expectService();
   await eventually(expectService);
-  expect(takenMib()).toBeLessThan(450);
+  expect(takenMib()).toBeLessThan(320);
 });
 
 test('a body in chunks of one byte takes its bytes', async () => {
@@ -93,7 +93,7 @@ test('large values that their clients do not read are held within a bound', asyn
   for (let n = 0; n < 20; n++) await expectService();
   await eventually(expectService);
   // 128 MiB of them wait; the value itself, and what came of making and dropping the others.
-  expect(takenMib()).toBeLessThan(450);
+  expect(takenMib()).toBeLessThan(320);
   expect(await get(node.url, 'large')).toMatchObject({ status: 200 });
   await ask(node.url, 'DELETE', '/v1/keys/large');
 });
