@@ -360,3 +360,18 @@ describe('at most one member serves a partition, nothing acknowledged is lost, a
     });
   }
 });
+
+test('where all members want to leave one stays, and goes when another has come', () => {
+  const worlds = new Worlds(SETTINGS['a third node joins two'].scenario);
+  let world = formed(worlds, 'ab');
+  for (const who of ['a', 'b']) {
+    const wish = { kind: 'leave', who, life: `${who}1` } as const;
+    world = worlds.happen(world, who, { kind: 'wish', wish });
+  }
+  world = worlds.settle(world);
+  expect(worlds.living(world).map(({ address }) => address)).toEqual(['b']);
+  // It lists a, which has gone: b is what c's -join must lead to.
+  world = worlds.settle(worlds.start(worlds.start(world, 'a'), 'c'));
+  expect(worlds.fault(world) || worlds.unrest(world)).toBe('');
+  expect(worlds.living(world).map(({ address }) => address)).toEqual(['a', 'c']);
+});

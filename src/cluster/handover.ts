@@ -273,7 +273,9 @@ export function wantedOf(state: Handover): Pick<Plan, 'kind' | 'who'> | undefine
   const wishes = [...state.wishes, ...members.flatMap((one) => heard(state, one)?.wishes ?? [])];
   for (const kind of ['forget', 'leave'] as const) {
     const named = wishes.filter((wish) => wish.kind === kind && isMeant(state, wish));
-    const who = members.filter((one) => named.some((wish) => wish.who === one));
+    const meant = members.filter((one) => named.some((wish) => wish.who === one));
+    // Somebody must stay, until others have come.
+    const who = meant.length === members.length ? meant.slice(0, -1) : meant;
     if (who.length > 0) return { kind, who: kind === 'forget' ? who.slice(0, 1) : who };
   }
   const who = Object.keys(peers).filter(
