@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -119,6 +120,14 @@ test.each(refusals)('a directory with %s is refused, and not changed', async (_,
   expect(listing(path).filter((name) => !/LOCK|LOG/.test(name))).toEqual(
     before.filter((name) => !/LOCK|LOG/.test(name)),
   );
+});
+
+test('a directory that is made is for its owner only', async () => {
+  const path = join(newPath(), 'made');
+  const directory = await DataDirectory.open(path, newIdentity('node'));
+  await directory.close();
+  expect(statSync(path).mode & 0o777).toBe(0o700);
+  expect(statSync(join(path, 'node.json')).mode & 0o777).toBe(0o600);
 });
 
 test('a directory that another process uses is refused', async () => {

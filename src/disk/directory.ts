@@ -118,7 +118,7 @@ export class DataDirectory {
 
 /** What a directory says of itself; undefined for one that is empty, or is not there and is made. */
 async function readIdentity(path: string): Promise<Identity | undefined> {
-  await mkdir(path, { recursive: true });
+  await mkdir(path, { recursive: true, mode: 0o700 });
   const names = (await readdir(path)).filter((name) => !NOT_OURS_BUT_HARMLESS.includes(name));
   if (names.length === 0 || (names.length === 1 && names[0] === newNameOf(IDENTITY))) {
     return undefined;
