@@ -48,6 +48,35 @@ test('a node that is stopped comes back with its records, their meta, its id and
   expect(await node.logged('records are read back')).toMatchObject({ records: 50, expired: 0 });
 });
 
+test('what edits and expire have made of a record is there after a kill', async () => {
+  const flags = ['-data-dir', newPath(), '-fsync', 'always'];
+  const headers = { 'Content-Type': 'application/json' };
+  {
+    await using node = await NodeProcess.start(flags);
+    await put(node.url, 'doc', '{"n": 1, "list": []}');
+    const merge = { 'Content-Type': 'application/merge-patch+json' };
+    await ask(node.url, 'PATCH', pathOf('doc'), { headers: merge, body: '{"a": true}' });
+    const to = (what: string): string => `${pathOf('doc')}/${what}`;
+    await ask(node.url, 'POST', to('increment'), { headers, body: '{"by": 41, "pointer": "/n"}' });
+    await ask(node.url, 'POST', to('append'), {
+      headers,
+      body: '{"values": [7], "pointer": "/list"}',
+    });
+    const expiry = await ask(node.url, 'POST', to('expire'), {
+      headers,
+      body: '{"expire_time": "1h"}',
+    });
+    expect(expiry.status).toBe(200);
+    await node.kill();
+  }
+  await using node = await NodeProcess.start(flags);
+  const { body } = await ask(node.url, 'GET', pathOf('doc'));
+  expect(body).toMatchObject({
+    data: { n: 42, list: [7], a: true },
+    meta: { expire_time: '1h0m0s' },
+  });
+});
+
 /** The values of key 0 to key 49 with their meta, but for the time of the access and the node's address. */
 async function all(url: string): Promise<unknown[]> {
   const found: unknown[] = [];
