@@ -16,9 +16,9 @@ import { systemTimers } from '../base/timers.ts';
 import type { KeyGroup, ListQuery } from '../record/engine.ts';
 import type { Fleet } from './fleet.ts';
 import type { KeySpace } from './keys.ts';
-import { FILTER, LIST_SLOTS, SCAN } from './scripts/list.ts';
+import { FILTER, LIST_SLOTS } from './scripts/list.ts';
 import type { Script } from './scripts/script.ts';
-import type { Argument } from './server.ts';
+import type { Argument, Server } from './server.ts';
 import { parseNodes, SLOTS, type Peer } from './topology.ts';
 
 /** Lists the live keys of all servers. */
@@ -188,7 +188,11 @@ async function askScript(
   fleet: Fleet,
   peer: Peer,
   script: Script,
-  { keys = [], args, asks = false }: { keys?: readonly Buffer[]; args: Argument[]; asks?: boolean },
+  {
+    keys = [],
+    args,
+    asks = false,
+  }: { keys?: readonly Argument[]; args: Argument[]; asks?: boolean },
 ): Promise<object | undefined> {
   const outcome = await fleet.askPeer(
     peer,
@@ -217,13 +221,44 @@ async function* sorted(
       yield found;
       return;
     }
-    for (const [at, keys] of [...found.bySlot].toSorted(([a], [b]) => a - b)) {
-      const rest = [...keys].toSorted(byBytes);
-      yield after !== undefined && at === start ? rest.filter((key) => key > after) : rest;
+    for (const keys of pieces(found.bySlot)) {
+      const names = keys.map((key) => space.nameOf(key));
+      const live = await filterAt(fleet, names);
+      if (isFailure(live)) {
+        yield live;
+        return;
+      }
+      const listed = live.map((name) => space.keyOf(name));
+      // The slot of the cursor is the first of its pass; only there may keys stand before it.
+      yield after === undefined || slot !== start
+        ? listed
+        : listed.filter((key) => key > after || space.slotOf(key) !== start);
     }
     slot = found.end;
   }
 }
+
+/** The keys in the order of the list, as many at a time as one step takes. */
+function* pieces(bySlot: ReadonlyMap<number, ReadonlySet<Key>>): Generator<Key[]> {
+  let piece: Key[] = [];
+  for (const [, keys] of [...bySlot].toSorted(([a], [b]) => a - b)) {
+    for (const key of [...keys].toSorted(byBytes)) piece.push(key);
+    if (piece.length < VALKEY_STEP_KEYS) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
+}
+
+/** Those of some names that are live at the single server, in their order. */
+async function filterAt(fleet: Fleet, names: readonly Argument[]): Promise<Buffer[] | Failure> {
+  const owner = fleet.topology.ownerOf(0);
+  if (owner === undefined) return NO_SERVER;
+  const found = await askScript(fleet, owner, FILTER, { keys: names, args: [''] });
+  return (found ?? NO_SERVER) as Buffer[] | Failure;
+}
+
+const NO_SERVER = failure('OWNER_UNAVAILABLE', 'the server is not reachable');
 
 /** The keys of the slots from `slot` to `end`, not included. */
 interface Scanned {
@@ -243,12 +278,12 @@ async function scan(
   let cursor = '0';
   do {
     const owner = fleet.topology.ownerOf(slot);
-    if (owner === undefined) return failure('OWNER_UNAVAILABLE', 'the server is not reachable');
-    const args = [cursor, String(VALKEY_STEP_KEYS), space.patternOf(prefix)];
-    const step = await askScript(fleet, owner, SCAN, { args });
-    if (step === undefined) return failure('OWNER_UNAVAILABLE', 'the server is not reachable');
-    if (isFailure(step)) return step;
-    const [next, names] = step as [Buffer, Buffer[]];
+    if (owner === undefined) return NO_SERVER;
+    const args = [cursor, 'COUNT', String(VALKEY_STEP_KEYS), 'MATCH', space.patternOf(prefix)];
+    const send = (server: Server): Promise<unknown> => server.send('scan', args);
+    const step = await fleet.askPeer(owner, { slot, isWrite: false, send });
+    if (step.status !== 'answered') return isFailure(step) ? step : NO_SERVER;
+    const [next, names] = step.answer as [Buffer, Buffer[]];
     cursor = next.toString();
     for (const name of names) count += keepKey(bySlot, space, space.keyOf(name), slot, end);
     while (count > VALKEY_SORTED_KEYS_MAX && bySlot.size > 1) {

@@ -49,7 +49,7 @@ return { own, slot, 1, unpack(pages) }
 `,
 );
 
-/** Answers those of KEYS, all of one slot, that are live and start with ARGV[1]. */
+/** Answers those of KEYS, all of one slot where there are slots, that are live and start with ARGV[1]. */
 export const FILTER = script(
   RECORD,
   LIVE,
@@ -59,22 +59,5 @@ for _, key in ipairs(KEYS) do
   if isListed(key, ARGV[1]) then page[#page + 1] = key end
 end
 return page
-`,
-);
-
-/**
- * A step of SCAN on a server without slots, from the cursor ARGV[1], of about ARGV[2] keys that match the
- * pattern ARGV[3]. Answers the next cursor and the live keys; a key may come again in a later step.
- */
-export const SCAN = script(
-  RECORD,
-  LIVE,
-  `
-local step = redis.call('SCAN', ARGV[1], 'COUNT', ARGV[2], 'MATCH', ARGV[3])
-local page = {}
-for _, key in ipairs(step[2]) do
-  if isListed(key, '') then page[#page + 1] = key end
-end
-return { step[1], page }
 `,
 );
