@@ -19,12 +19,14 @@ import { soak } from './soak.ts';
 import { measureStore } from './store.ts';
 import { renderChart } from './svg.ts';
 import { renderTable } from './table.ts';
+import { measureWatch } from './watch.ts';
 import { measureValkey } from './valkey.ts';
 
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
   access: measureAccess,
   batch: measureBatch,
+  watch: measureWatch,
   store: measureStore,
   expiry: measureExpiry,
   disk: measureDisk,

@@ -7,6 +7,7 @@ const SECTION_NAMES = [
   'http',
   'access',
   'batch',
+  'watch',
   'store',
   'expiry',
   'disk',

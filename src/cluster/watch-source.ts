@@ -41,6 +41,8 @@ export class LocalSource implements Source {
   readonly #options: LocalOptions;
   readonly #life: string;
   readonly #watcher: Watcher;
+  /** Where the client was when it came, if that is known. */
+  readonly #startPlace: WatchPlace | undefined;
   #lost: 'behind' | 'restarted' | undefined;
   #isClosed = false;
 
@@ -49,6 +51,7 @@ export class LocalSource implements Source {
     this.member = options.member;
     this.#options = options;
     this.#life = lifeOf(options.life);
+    this.#startPlace = typeof start === 'string' ? undefined : start;
     let after = history.latest;
     if (start === 'unknown' || (start !== 'now' && start.life !== this.#life)) {
       this.#lost = 'restarted';
@@ -59,7 +62,13 @@ export class LocalSource implements Source {
     this.#watcher = history.watch(interest, after, onNews);
   }
 
-  get place(): WatchPlace {
+  get place(): WatchPlace | undefined {
+    // Who goes away before it was told comes back to be told.
+    return this.#lost === undefined ? this.reached : this.#startPlace;
+  }
+
+  /** Where it stands when all that is lost has been told. */
+  get reached(): WatchPlace {
     return { life: this.#life, number: this.#watcher.position };
   }
 

@@ -165,6 +165,19 @@ test('a position names what was taken, and nothing more', async () => {
   expect(takeAll(again)).toEqual(['ready 2', 'store 1', 'store 2', 'store 3']);
 });
 
+test('who goes away before it was told that changes are lost is told when it comes back', async () => {
+  const members = new Members(['a']);
+  const first = members.watch('a');
+  takeAll(first);
+  const { position } = first;
+  first.close();
+  await members.timers.step(70_000);
+  const second = members.watch('a', position);
+  expect(second.take(1).map(lineOf)).toEqual(['ready 1']);
+  const third = members.watch('a', second.position);
+  expect(takeAll(third)).toEqual(['ready 1', 'lost a behind']);
+});
+
 test('a member that is cut off is told once, and nothing is lost if it comes back in time', async () => {
   const members = new Members(['a', 'b']);
   const watch = members.watch('a');
@@ -311,6 +324,6 @@ test('property: a follower ends with what the members have, whatever happens to 
       const expected = names.flatMap((each) => [...members.versions(each)]);
       expect(Object.fromEntries(follower.known)).toEqual(Object.fromEntries(expected));
     }),
-    { numRuns: 200 },
+    { numRuns: 300 },
   );
 });

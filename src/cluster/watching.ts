@@ -207,7 +207,7 @@ function collect(source: LocalSource, eventsPerTake: number): WatchPage {
       else if (event.kind !== 'ready') bytes += eventBytesMax(keptIn(events, event));
     }
   }
-  return { status: 'changes', place: source.place, lost, events };
+  return { status: 'changes', place: source.reached, lost, events };
 }
 
 type KeptEvent = WatchPage['events'][number];

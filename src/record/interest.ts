@@ -40,13 +40,13 @@ export class InterestIndex<Who> {
   }
 
   /** Those that are interested in a key; some may come twice. */
-  *of(key: Key): Generator<Who> {
-    const named = this.#byKey.get(key);
-    if (named !== undefined) yield* named;
+  of(key: Key): readonly Who[] {
+    let found = [...(this.#byKey.get(key) ?? [])];
     for (const [length, ofLength] of this.#byPrefix) {
-      const found = length > key.length ? undefined : ofLength.get(key.slice(0, length));
-      if (found !== undefined) yield* found;
+      const set = length > key.length ? undefined : ofLength.get(key.slice(0, length));
+      if (set !== undefined) found = [...found, ...set];
     }
+    return found;
   }
 }
 
