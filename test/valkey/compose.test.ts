@@ -86,8 +86,11 @@ needs('redis-server', 'redis-cli')('docker-compose.valkey.yml', () => {
       await eventually(async () => expect((await put(first.url, `${n}`, `${n}`)).status).toBe(200));
       expect(dataOf(await get(second.url, `${n}`))).toBe(`${n}`);
     }
-    const members = (await ask(second.url, 'GET', '/v1/nodes')).json as { role: string }[];
-    const roles = members.map(({ role }) => role).toSorted();
-    expect(roles.join(' ')).toBe('primary primary primary replica replica replica');
+    // The cluster serves before all have heard who follows whom.
+    await eventually(async () => {
+      const members = (await ask(second.url, 'GET', '/v1/nodes')).json as { role: string }[];
+      const roles = members.map(({ role }) => role).toSorted();
+      expect(roles.join(' ')).toBe('primary primary primary replica replica replica');
+    });
   });
 });
