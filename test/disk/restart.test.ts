@@ -56,13 +56,15 @@ test('what edits and expire have made of a record is there after a kill', async 
     await put(node.url, 'doc', '{"n": 1, "list": []}');
     const merge = { 'Content-Type': 'application/merge-patch+json' };
     await ask(node.url, 'PATCH', pathOf('doc'), { headers: merge, body: '{"a": true}' });
-    const to = (what: string): string => `${pathOf('doc')}/${what}`;
-    await ask(node.url, 'POST', to('increment'), { headers, body: '{"by": 41, "pointer": "/n"}' });
-    await ask(node.url, 'POST', to('append'), {
+    await ask(node.url, 'POST', `${pathOf('doc')}/increment`, {
+      headers,
+      body: '{"by": 41, "pointer": "/n"}',
+    });
+    await ask(node.url, 'POST', `${pathOf('doc')}/append`, {
       headers,
       body: '{"values": [7], "pointer": "/list"}',
     });
-    const expiry = await ask(node.url, 'POST', to('expire'), {
+    const expiry = await ask(node.url, 'POST', `${pathOf('doc')}/expire`, {
       headers,
       body: '{"expire_time": "1h"}',
     });
