@@ -29,8 +29,7 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
     exchange.send(304, tag === undefined ? [] : ['ETag', tag], '');
     return;
   }
-  const [name, type] = JSON_HEAD;
-  const headers = tag === undefined ? JSON_HEAD : [name, type, 'ETag', tag];
+  const headers = tag === undefined ? JSON_HEAD : [JSON_HEAD[0], JSON_HEAD[1], 'ETag', tag];
   exchange.send(200, headers, renderRecord(request.action, reply));
 }
 
@@ -78,9 +77,17 @@ export function renderMeta(meta: Meta): string {
   );
 }
 
+/** The node that was shown last: as a rule it is always the same. */
+let lastNode: NodeRef | undefined;
+let lastNodeText = '';
+
 /** A node as JSON text. */
-export function renderNode({ id, addr }: NodeRef): string {
-  return `{"id":"${id}","addr":"${addr}"}`;
+export function renderNode(node: NodeRef): string {
+  if (node !== lastNode) {
+    lastNodeText = `{"id":"${node.id}","addr":"${node.addr}"}`;
+    lastNode = node;
+  }
+  return lastNodeText;
 }
 
 /** Sends any document as JSON. */

@@ -14,17 +14,19 @@ const JSON_ONLY: readonly string[] = [JSON_TYPE];
 export class Api implements Application {
   readonly #options: ApiOptions;
   readonly #access: Access;
+  readonly #corsOrigins: readonly string[];
 
   constructor(options: ApiOptions) {
     this.#options = options;
     this.#access = options.access ?? new Access();
+    this.#corsOrigins = options.corsOrigins ?? [];
   }
 
   /** Answers one request. Every request gets an answer, a defect a 500. */
   handle(exchange: Exchange): void {
-    const { corsOrigins = [] } = this.#options;
-    if (corsOrigins.length === 0) this.#dispatch(exchange);
-    else this.#dispatch(new WithHeaders(exchange, corsHeaders(exchange, corsOrigins)));
+    const origins = this.#corsOrigins;
+    if (origins.length === 0) this.#dispatch(exchange);
+    else this.#dispatch(new WithHeaders(exchange, corsHeaders(exchange, origins)));
   }
 
   describe(problem: Failure): { headers: string[]; body: string } {
@@ -50,7 +52,7 @@ export class Api implements Application {
       else refuseMethod(exchange, route.allow);
       return;
     }
-    const refusal = pageRefusal(exchange, this.#options.corsOrigins ?? []);
+    const refusal = pageRefusal(exchange, this.#corsOrigins);
     if (refusal !== undefined) {
       sendFailure(exchange, refusal);
       return;
@@ -62,7 +64,7 @@ export class Api implements Application {
     }
     const accept = exchange.header('accept');
     const { answers = JSON_ONLY } = offer;
-    if (!answers.some((type) => weightOf(type, accept) > 0)) {
+    if (accept !== undefined && !answers.some((type) => weightOf(type, accept) > 0)) {
       const detail = `the Accept header excludes ${answers.join(' and ')}: ${accept}`;
       sendFailure(exchange, failure('NOT_ACCEPTABLE', detail));
       return;

@@ -107,11 +107,23 @@ function routeFrom({ path, methods }: Row): Route {
   return { path, offers, allow, acceptPatch: methods['PATCH']?.types?.join(', ') ?? '' };
 }
 
+/** The target that was asked for last: who counts an answer asks again for what has just been served. */
+let lastTarget = '';
+let lastMatch: Match | undefined;
+
 /**
  * Where a request target leads, if anywhere. The key stays as it is written there: it is
  * percent-decoded once, by `keyOf`, and the path is never cleaned, so `.`, `..` and `%2F` are keys.
  */
 export function matchTarget(target: string): Match | undefined {
+  if (target !== lastTarget) {
+    lastMatch = findMatch(target);
+    lastTarget = target;
+  }
+  return lastMatch;
+}
+
+function findMatch(target: string): Match | undefined {
   const path = originForm(target);
   const mark = path.indexOf('?');
   const end = mark < 0 ? path.length : mark;

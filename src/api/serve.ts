@@ -29,8 +29,8 @@ export function inBody<T>(
 ): BodyReader {
   const served = (document: T | Failure): Request | Failure =>
     isFailed(document) ? document : make(document);
-  return (...body) => {
-    const document = readDocument(form, ...body);
+  return (body, scheduler, isGone) => {
+    const document = readDocument(form, body, scheduler, isGone);
     return document instanceof Promise ? document.then(served) : served(document);
   };
 }

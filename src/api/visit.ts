@@ -88,7 +88,11 @@ export class Visit {
 
   /** Lets the handler do its work; a defect is answered by 500. */
   answer(): void {
-    this.#guard(() => this.#offer.handle(this));
+    try {
+      this.#offer.handle(this)?.catch((error: unknown) => this.#fail(error));
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Lets `use` have the whole body, later; answers the request if there can be none. */
@@ -102,21 +106,18 @@ export class Visit {
     }
     const bytesMax = this.options.valueBytesMax + BODY_OVERHEAD_BYTES_MAX;
     this.exchange.receive(bytesMax, (body) => {
-      if (isFailure(body)) sendFailure(this.exchange, body);
-      else this.#guard(() => use(body));
+      try {
+        if (isFailure(body)) sendFailure(this.exchange, body);
+        else use(body)?.catch((error: unknown) => this.#fail(error));
+      } catch (error) {
+        this.#fail(error);
+      }
     });
   }
 
-  #guard(work: () => void | Promise<void>): void {
-    const fail = (error: unknown): void => {
-      this.options.onDefect(error);
-      failLate(this.exchange, failure('INTERNAL_ERROR', 'this is a defect of memhashd'));
-    };
-    try {
-      work()?.catch(fail);
-    } catch (error) {
-      fail(error);
-    }
+  #fail(error: unknown): void {
+    this.options.onDefect(error);
+    failLate(this.exchange, failure('INTERNAL_ERROR', 'this is a defect of memhashd'));
   }
 }
 

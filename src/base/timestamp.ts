@@ -38,7 +38,8 @@ export function formatTimestamp(us: number): string {
   }
   // Joined in short pieces, which V8 copies at once; longer ones it would only link.
   const time = `${MINUTES[Math.floor(inDay / 60)]}${SECONDS[inDay % 60]}`;
-  return `${lastDate}${time}${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
+  const fraction = `${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
+  return `${lastDate}${time}${fraction}`;
 }
 
 /** The date of a day, given as the number of days since the Unix epoch. */

@@ -176,13 +176,19 @@ export class Router {
     partition: number,
     isGone?: () => boolean,
   ): Reply | Promise<KeptReply | undefined> {
-    const hasMoved = (): boolean => this.#routes !== routes && !this.owns(partition);
-    const isOver = (): boolean => hasMoved() || isGone?.() === true;
+    const isOver = (): boolean => this.#hasMoved(routes, partition) || isGone?.() === true;
     const reply = this.#options.local.serve(request, partition, isOver);
     if (!(reply instanceof Promise)) return reply;
     return reply.then((late) =>
-      isFailure(late) && late.code === 'CLIENT_GONE' && hasMoved() ? undefined : late,
+      isFailure(late) && late.code === 'CLIENT_GONE' && this.#hasMoved(routes, partition)
+        ? undefined
+        : late,
     );
+  }
+
+  /** Whether a partition that was here by these routes is served elsewhere now. */
+  #hasMoved(routes: Routes, partition: number): boolean {
+    return this.#routes !== routes && !this.owns(partition);
   }
 
   /** What a request for a key that is owned here has to wait for. */

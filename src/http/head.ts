@@ -47,7 +47,7 @@ export function readHead(message: Message): HeadFacts | Failure {
         break;
       case 'content-length':
         // The parser has seen to it that it comes once, and is a number below 2^64.
-        bodyBytes = Number(message.value(n));
+        bodyBytes = message.number(n);
         break;
       case 'transfer-encoding':
         coding = valueOf(message, 'transfer-encoding');

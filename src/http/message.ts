@@ -23,6 +23,9 @@ const SPACE = 0x20;
 /** Methods that need no new string. */
 const COMMON_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'PATCH', 'OPTIONS'];
 
+/** A value of a header that needs none. */
+const COMMON_VALUE = 'application/json';
+
 /** Numbers that stand for a header field: where its name and its value start and end. */
 const MARKS = 4;
 /** Room for so many of them is kept from one request to the next. */
@@ -150,7 +153,18 @@ export class Message implements Findings {
 
   /** The value of field `n`, a char code a byte. */
   value(n: number): string {
+    if (this.isValue(n, COMMON_VALUE)) return COMMON_VALUE;
     return this.#head.toString('latin1', this.#marks[n * MARKS + 2], this.#valueEnd(n));
+  }
+
+  /** The value of field `n`, which has digits only, as a number. */
+  number(n: number): number {
+    const end = this.#valueEnd(n);
+    let number = 0;
+    for (let at = this.#marks[n * MARKS + 2]!; at < end; at++) {
+      number = 10 * number + this.#head[at]! - 0x30;
+    }
+    return number;
   }
 
   /** Whether the value of field `n` is this text. */
