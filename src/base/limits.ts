@@ -313,6 +313,9 @@ export const JOIN_WAIT_MAX_MS = 30_000;
 /** Lives of peers that are remembered as over. */
 export const OVER_LIVES_MAX = 64;
 
+/** Time in which a new owner must confirm a write that is mirrored to it, or the handover is given up. */
+export const MIRROR_WAIT_MS = 1000;
+
 /** Time for which a request may wait for a key that is on its way from one member to another. */
 export const MOVE_WAIT_MS = 2000;
 

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { Deferred } from '../base/deferred.ts';
 import { failure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import { MOVE_WAIT_MS } from '../base/limits.ts';
+import { MIRROR_WAIT_MS, MOVE_WAIT_MS } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
@@ -209,7 +209,7 @@ export class Migration implements Sink, Moves {
     const isAsked = change.kind === 'put' || change.cause === 'delete';
     if (!isAsked) return undefined;
     const key = change.kind === 'put' ? change.record.key : change.key;
-    const outcome = this.#outcomeOf(move, mirrored);
+    const outcome = this.#outcomeOf(giving, move, mirrored);
     this.#mirrors.set(key, outcome);
     // Before those go on who wait for it.
     void outcome.finally(() => {
@@ -236,14 +236,33 @@ export class Migration implements Sink, Moves {
     return { kind: 'put', cause: 'mirror', partition, ...record, leftUs: Math.max(leftUs, 0) };
   }
 
-  /** A write that was not mirrored is done all the same where the handover is aborted. */
-  async #outcomeOf(move: Move, mirrored: Promise<boolean>): Promise<Failure | undefined> {
-    if (await mirrored) return undefined;
-    const over = new Deferred<boolean>();
-    const cancel = this.#options.timers.after(MOVE_WAIT_MS, () => over.resolve(false));
-    const isAborted = await Promise.race([move.end.promise, over.promise]);
+  /**
+   * A write that was not mirrored is done all the same where the handover is aborted; so a new owner
+   * that does not confirm it in time costs the handover, not the write.
+   */
+  async #outcomeOf(
+    giving: Giving,
+    move: Move,
+    mirrored: Promise<boolean>,
+  ): Promise<Failure | undefined> {
+    const { happen } = this.#options;
+    const fate = mirrored.then((isThere) => isThere || move.end.promise);
+    const isSafe = Promise.race([fate, move.end.promise.then((isAborted) => isAborted || fate)]);
+    let outcome = await this.#within(isSafe, MIRROR_WAIT_MS);
+    if (outcome === undefined) {
+      happen({ kind: 'failed', reason: `${giving.taker} does not confirm what is written` });
+      outcome = await this.#within(isSafe, MOVE_WAIT_MS - MIRROR_WAIT_MS);
+    }
+    return outcome === true ? undefined : IN_DOUBT;
+  }
+
+  /** What a promise gives, undefined if it takes longer. */
+  async #within(promise: Promise<boolean>, ms: number): Promise<boolean | undefined> {
+    const over = new Deferred<undefined>();
+    const cancel = this.#options.timers.after(ms, () => over.resolve(undefined));
+    const outcome = await Promise.race([promise, over.promise]);
     cancel();
-    return isAborted ? undefined : IN_DOUBT;
+    return outcome;
   }
 
   /** Ends the streams, and drops what has moved away once the new owners have it. */
