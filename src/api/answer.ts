@@ -18,8 +18,13 @@ const STRING_VALUE_BYTES_MAX = 16 * 1024;
 /** The head of an answer in JSON. */
 export const JSON_HEAD: readonly [string, string] = ['Content-Type', 'application/json'];
 
-/** Sends a reply to a client, at once: the reply's value may not be there later. */
-export function sendReply(exchange: Exchange, request: Request, reply: Reply): void {
+/** Sends a reply to a client, at once: the reply's value may not be there later, unless it `isKept`. */
+export function sendReply(
+  exchange: Exchange,
+  request: Request,
+  reply: Reply,
+  isKept?: boolean,
+): void {
   if (reply.status === 'failed') {
     sendFailure(exchange, reply);
     return;
@@ -30,7 +35,17 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
     return;
   }
   const headers = tag === undefined ? JSON_HEAD : [JSON_HEAD[0], JSON_HEAD[1], 'ETag', tag];
-  exchange.send(200, headers, renderRecord(request.action, reply));
+  exchange.send(
+    200,
+    headers,
+    renderRecord(request.action, reply),
+    isKept ?? isEcho(request, reply),
+  );
+}
+
+/** Whether a reply shows the bytes of the client's own body, to which nobody writes again. */
+function isEcho(request: Request, { value }: Served): boolean {
+  return request.action === 'store' && value?.bytes === request.value.bytes;
 }
 
 /** Whether the answer shows the version: a record's is, but not that of what is gone or was picked out. */

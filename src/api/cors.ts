@@ -63,8 +63,13 @@ export class WithHeaders extends ForwardedExchange {
     this.#headers = headers;
   }
 
-  override send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
-    super.send(status, [...headers, ...this.#headers], body);
+  override send(
+    status: number,
+    headers: readonly string[],
+    body: Piece | readonly Piece[],
+    isKept?: boolean,
+  ): void {
+    super.send(status, [...headers, ...this.#headers], body, isKept);
   }
 
   override begin(status: number, headers: readonly string[]): void {

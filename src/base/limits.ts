@@ -34,6 +34,13 @@ export const BODIES_IN_FLIGHT_BYTES_MAX = 256 * MIB;
 export const SMALL_BODIES_BYTES_MIN = 64 * MIB;
 export const SMALL_BODY_BYTES_MAX = 64 * KIB;
 
+/**
+ * What is read in one turn of the event loop of bodies that arrive in more than one read, and how many of
+ * those that wait for it read on then: about a millisecond for all of them together.
+ */
+export const BODY_BYTES_PER_TURN = 512 * KIB;
+export const BODY_READERS_PER_TURN = 8;
+
 /** What a client must send of a body in a second, on average, once its headers' time is over. */
 export const BODY_BYTES_PER_SECOND_MIN = KIB;
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { isFailure } from '../base/errors.ts';
-import { TestHost } from '../../test/support/memory-socket.ts';
+import { BODY_BYTES_PER_TURN, BODY_READERS_PER_TURN } from '../base/limits.ts';
+import { TestHost, type MemorySocket } from '../../test/support/memory-socket.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A host whose application does nothing until the test answers; the exchanges come to the test. */
@@ -434,6 +435,53 @@ test('bytes on loan are gone out or copied when send returns', async () => {
   socket.drain();
   await socket.settled();
   expect(socket.received).toMatch(/\r\n\r\n<x{300000}>$/);
+});
+
+test('large bytes that stay wait as they are; what would keep more than itself is copied', async () => {
+  const value = Buffer.alloc(300_000, 'x');
+  const { host } = hostOf((exchange) => {
+    const part = exchange.target === '/a' ? value : value.subarray(0, 100_000);
+    exchange.send(200, [], ['<', part, '>'], true);
+  });
+  const [whole, short] = [await host.connect(), await host.connect()];
+  whole.isFull = short.isFull = true;
+  await whole.feedPieces([GET]);
+  await short.feedPieces([GET.replace('/a', '/b')]);
+  expect(host.unread.usedBytes).toBeGreaterThan(400_000);
+  // Nobody does this; here it shows what was copied.
+  value.fill('y', 100);
+  for (const socket of [whole, short]) {
+    socket.drain();
+    await socket.settled();
+  }
+  expect(whole.received).toMatch(/\r\n\r\n<x{100}y{299900}>$/);
+  expect(short.received).toMatch(/\r\n\r\n<x{100000}>$/);
+  expect(host.unread.usedBytes).toBe(0);
+});
+
+test('of many large bodies so much is read in a turn, and all arrive', async () => {
+  const { host } = hostOf(echoing);
+  const piece = 'x'.repeat(64 * 1024);
+  const pieces = 64;
+  const sockets: MemorySocket[] = [];
+  for (let n = 0; n < 3 * BODY_READERS_PER_TURN; n++) {
+    const socket = await host.connect();
+    await socket.feedPieces([
+      `PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: ${pieces * piece.length}\r\n\r\n`,
+    ]);
+    sockets.push(socket);
+  }
+  for (const socket of sockets) for (let n = 0; n < pieces; n++) socket.feed(piece);
+  // A read each is the least; a buffer is up to four times as large as what is in it.
+  const readBytes = BODY_BYTES_PER_TURN + sockets.length * piece.length;
+  expect(host.bodies.usedBytes).toBeLessThanOrEqual(4 * readBytes);
+  for (const socket of sockets) {
+    while (!socket.received.endsWith(piece)) await socket.settled();
+    expect(socket.received).toContain(`Content-Length: ${pieces * piece.length}\r\n`);
+    expect(socket.received).toHaveLength(
+      socket.received.indexOf('\r\n\r\n') + 4 + pieces * piece.length,
+    );
+  }
 });
 
 test('past the budget for answers whoever has read nothing for longest goes', async () => {

@@ -19,6 +19,7 @@ import type { Application } from './exchange.ts';
 import { readHead, type HeadFacts } from './head.ts';
 import { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
+import type { Pace } from './pace.ts';
 import { ServedExchange, type Line } from './served-exchange.ts';
 import type { Turns } from './turns.ts';
 
@@ -43,6 +44,7 @@ export interface Host {
   readonly unread: UnreadBudget;
   readonly headEnds: HeadEnds;
   readonly turns: Turns;
+  readonly pace: Pace;
   readonly patience: Patience;
   /** Milliseconds, counted by the server's sweep: as coarse as that, and free of charge. */
   readonly nowMs: number;
@@ -118,13 +120,23 @@ export class Connection implements Line, Debtor {
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#isEnding) return;
+    if (this.#isEnding) return this.#keepPace(chunk.length);
     if (this.#mayRead()) {
       this.#read(chunk, 0);
+      if (this.#message?.isHeadRead === true && !this.#message.isRead) this.#keepPace(chunk.length);
     } else {
       this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
       this.#pause();
     }
+  }
+
+  /** Leaves room for others between two reads of what goes on for long. */
+  #keepPace(bytes: number): void {
+    const mayReadOn = this.#host.pace.read(bytes, () => {
+      if (this.#isEnding) this.#resume();
+      else this.#goOn();
+    });
+    if (!mayReadOn) this.#pause();
   }
 
   /** Whether bytes that come can be dealt with now. */

@@ -28,9 +28,14 @@ export interface Exchange {
   /**
    * Sends a whole answer. `headers` are names and values in turn; the length, the date and what
    * concerns the connection are added, and the body of an answer to HEAD is left out. The pieces may
-   * be on loan: what the socket does not take at once is copied.
+   * be on loan: what the socket does not take at once is copied, unless nobody writes to them again.
    */
-  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void;
+  send(
+    status: number,
+    headers: readonly string[],
+    body: Piece | readonly Piece[],
+    isKept?: boolean,
+  ): void;
 
   /** Begins an answer whose length is not known; nothing is sent before the first piece. */
   begin(status: number, headers: readonly string[]): void;
@@ -89,8 +94,13 @@ export class ForwardedExchange implements Exchange {
     this.#exchange.receive(maxBytes, done);
   }
 
-  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
-    this.#exchange.send(status, headers, body);
+  send(
+    status: number,
+    headers: readonly string[],
+    body: Piece | readonly Piece[],
+    isKept?: boolean,
+  ): void {
+    this.#exchange.send(status, headers, body, isKept);
   }
 
   begin(status: number, headers: readonly string[]): void {

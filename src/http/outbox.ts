@@ -28,6 +28,15 @@ function copyOf(bytes: Uint8Array): Buffer {
   return bytes.length === PIECE_BYTES ? copy : copy.subarray(0, bytes.length);
 }
 
+/**
+ * Whether bytes that nobody writes to again may wait as they are: they are most of what they keep from
+ * being freed, and no buffer of ours could be taken for them.
+ */
+function mayWait(piece: Piece): piece is Uint8Array {
+  if (typeof piece === 'string' || piece.length <= PIECE_BYTES) return false;
+  return 2 * piece.length > piece.buffer.byteLength;
+}
+
 function giveBack({ buffer }: Buffer): void {
   if (buffer.byteLength !== PIECE_BYTES || spare.length >= SPARE_MAX) return;
   spare.push(Buffer.from(buffer));
@@ -70,8 +79,11 @@ export class Outbox {
     this.#text += text;
   }
 
-  /** Adds pieces that may be on loan: they are copied or written when this returns. */
-  addPieces(pieces: readonly Piece[]): void {
+  /**
+   * Adds pieces that may be on loan: they are copied or written when this returns. If they `areKept`,
+   * nobody writes to their bytes again, and large ones wait as they are.
+   */
+  addPieces(pieces: readonly Piece[], areKept = false): void {
     if (pieces.every((piece) => typeof piece === 'string')) {
       for (const piece of pieces) this.#text += piece;
       return;
@@ -80,6 +92,11 @@ export class Outbox {
     this.#text = '';
     let filled = 0;
     for (const piece of all) {
+      if (areKept && mayWait(piece)) {
+        filled = this.#writeScratch(filled);
+        this.#addKept(piece);
+        continue;
+      }
       const length = piece.length;
       for (let at = 0; at < length; ) {
         if (filled === PIECE_BYTES) filled = this.#writeScratch(filled);
@@ -127,19 +144,35 @@ export class Outbox {
     this.#budget.clear(this.#debtor);
   }
 
+  /** Writes bytes that stay, or lets them wait. */
+  #addKept({ buffer, byteOffset, length }: Uint8Array): void {
+    for (let at = 0; at < length; at += PIECE_BYTES) {
+      const piece = Buffer.from(buffer, byteOffset + at, Math.min(PIECE_BYTES, length - at));
+      if (this.#isFull) {
+        this.#waiting.push(piece);
+        this.#waitingBytes += piece.length;
+      } else this.#write(piece);
+    }
+    if (this.#isFull) this.#owe();
+  }
+
   /** Writes or keeps the first `bytes` of the scratch; returns how many are still in it: none. */
   #writeScratch(bytes: number): number {
+    if (bytes === 0) return 0;
     const piece = bytes === PIECE_BYTES ? scratch : scratch.subarray(0, bytes);
     if (this.#isFull) {
       this.#wait(copyOf(piece));
       return 0;
     }
-    this.#socket.write(piece, this.#onWritten);
-    if (this.#socket.writableLength > 0) {
-      scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
-      this.#fill();
-    }
+    this.#write(piece);
+    if (this.#isFull) scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
     return 0;
+  }
+
+  /** Writes to a socket that is not full, which keeps the bytes if it becomes that. */
+  #write(bytes: Buffer): void {
+    this.#socket.write(bytes, this.#onWritten);
+    if (this.#socket.writableLength > 0) this.#fill();
   }
 
   #wait(bytes: Buffer): void {

@@ -132,7 +132,12 @@ export class ServedExchange implements Exchange {
     return this.#droppedBytes > DRAIN_BYTES_MAX;
   }
 
-  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
+  send(
+    status: number,
+    headers: readonly string[],
+    body: Piece | readonly Piece[],
+    isKept = false,
+  ): void {
     if (this.isAnswered) return;
     this.#answer = 'whole';
     const { outbox } = this.#line;
@@ -141,7 +146,7 @@ export class ServedExchange implements Exchange {
     head += this.#headEnd();
     if (!hasBody(status) || this.method === 'HEAD') outbox.add(head);
     else if (typeof body === 'string') outbox.add(head + body);
-    else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)]);
+    else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)], isKept);
     this.#line.onAnswered();
   }
 

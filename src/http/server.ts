@@ -21,6 +21,7 @@ import { HeadEnds } from './answer-head.ts';
 import { BodyBudget, UnreadBudget } from './budget.ts';
 import { Connection, type Host, type Patience } from './connection.ts';
 import type { Application } from './exchange.ts';
+import { Pace } from './pace.ts';
 import { Turns } from './turns.ts';
 
 interface HttpServerOptions {
@@ -46,6 +47,7 @@ export class HttpServer implements Host {
   readonly unread = new UnreadBudget();
   readonly headEnds: HeadEnds;
   readonly turns = new Turns();
+  readonly pace = new Pace();
   nowMs = 0;
   isClosing = false;
   readonly #server: Server;

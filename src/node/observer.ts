@@ -64,8 +64,13 @@ class Observed extends ForwardedExchange {
     this.#names = names;
   }
 
-  override send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
-    super.send(status, this.#with(headers), body);
+  override send(
+    status: number,
+    headers: readonly string[],
+    body: Piece | readonly Piece[],
+    isKept?: boolean,
+  ): void {
+    super.send(status, this.#with(headers), body, isKept);
     this.#done(status);
   }
 

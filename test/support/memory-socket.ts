@@ -10,6 +10,7 @@ import { HeadEnds } from '../../src/http/answer-head.ts';
 import { BodyBudget, UnreadBudget } from '../../src/http/budget.ts';
 import { Connection, type Host, type Patience } from '../../src/http/connection.ts';
 import type { Application } from '../../src/http/exchange.ts';
+import { Pace } from '../../src/http/pace.ts';
 import { Turns } from '../../src/http/turns.ts';
 
 /** The server's side of a connection. */
@@ -107,6 +108,7 @@ export class TestHost implements Host {
   readonly unread = new UnreadBudget();
   readonly headEnds: HeadEnds;
   readonly turns = new Turns();
+  readonly pace = new Pace();
   readonly open = new Set<Connection>();
   nowMs = 0;
   isClosing = false;
