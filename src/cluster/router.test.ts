@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
-import { MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
+import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
 import type { NotMine } from '../peer/host.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
@@ -65,7 +65,29 @@ test('before there is a topology nothing is served', () => {
   const router = makeRouter();
   const request = loadOwnedBy(topologyOf(1, ['a:1']), 'a:1');
   expect(router.serve(request)).toMatchObject({ code: 'NOT_READY' });
-  expect(router.serveHere(request, topologyOf(1, ['a:1']))).toMatchObject({ code: 'NOT_READY' });
+});
+
+test('what a member sends to one that does not have the topology yet waits for that, within a bound', async () => {
+  const timers = new SteppedTimers();
+  const router = makeRouter(here, nothingMoves, timers);
+  const topology = topologyOf(1, ['a:1', 'b:1']);
+  const request = loadOwnedBy(topology, 'a:1');
+  const early = router.serveHere(request, topology);
+  router.adopt(routesOf(topology, null, new FakePeer()));
+  expect(await early).toEqual(servedBy('a:1'));
+  const lonely = makeRouter(here, nothingMoves, timers).serveHere(request, topology);
+  await timers.step(MOVE_WAIT_HERE_MS);
+  expect(await lonely).toMatchObject({ code: 'NOT_READY' });
+});
+
+test('a node that is no member any more says that nothing is its own', () => {
+  const topology = topologyOf(1, ['a:1']);
+  const router = makeRouter();
+  router.adopt(routesOf(topology, null));
+  router.close();
+  const request = loadOwnedBy(topology, 'a:1');
+  expect(router.serveHere(request, topology)).toEqual({ status: 'not-mine' });
+  expect(router.serve(request)).toMatchObject({ code: 'NOT_READY' });
 });
 
 test('an own key is served without a promise, another by its owner', async () => {

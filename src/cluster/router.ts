@@ -89,9 +89,12 @@ export class Router {
   /** Serves a request if this node is the owner by the very topology that it was sent by. */
   serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine> {
     const routes = this.#routes;
-    if (routes === undefined || this.#isClosed) return NOT_READY;
+    // It has left, or was put out: whoever sent this will hear of it.
+    if (this.#isClosed) return NOT_MINE;
+    if (routes === undefined || isAhead(fence, routes.topology)) {
+      return this.#serveHereLater(request, fence);
+    }
     const { topology } = routes;
-    if (isAhead(fence, topology)) return this.#serveHereLater(request, fence);
     const partition = topology.partitionOf(request.key);
     const isHere = isSameFence(topology, fence) && remoteIn(routes, partition) === null;
     if (!isHere) return NOT_MINE;
@@ -146,13 +149,13 @@ export class Router {
     const { timers } = this.#options;
     const endMs = timers.nowMs() + MOVE_WAIT_HERE_MS;
     for (;;) {
-      const routes = this.#routes!;
-      const { topology } = routes;
-      const partition = topology.partitionOf(request.key);
-      if (this.#isClosed) return NOT_READY;
-      if (isAhead(fence, topology)) {
+      const routes = this.#routes;
+      if (this.#isClosed) return NOT_MINE;
+      if (routes === undefined || isAhead(fence, routes.topology)) {
         await this.#within(this.#change.promise, endMs);
       } else {
+        const { topology } = routes;
+        const partition = topology.partitionOf(request.key);
         const isHere = isSameFence(topology, fence) && remoteIn(routes, partition) === null;
         if (!isHere) return NOT_MINE;
         const obstacle = this.#obstacle(routes, request.key, partition);
@@ -162,7 +165,7 @@ export class Router {
         }
         await this.#within(obstacle, endMs);
       }
-      if (timers.nowMs() >= endMs) return ON_THE_MOVE;
+      if (timers.nowMs() >= endMs) return this.#routes === undefined ? NOT_READY : ON_THE_MOVE;
     }
   }
 
