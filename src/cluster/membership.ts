@@ -282,6 +282,8 @@ export class Membership {
   /** Looks for what is to be planned, and for what does not go on. */
   #tick(): void {
     this.#advance();
+    // Who has lost its own link to this node has forgotten what this one told, and cannot ask.
+    if (this.#topology === undefined) this.#followers.peers.tell(this.nodeState());
     const reason = this.#standstill.look(this.#state, this.#options.timers.nowMs());
     if (reason !== undefined) this.happen({ kind: 'failed', reason });
   }

@@ -322,6 +322,10 @@ export class Worlds {
       next = this.happen(next, address, { kind: 'failed', reason: 'it takes too long' });
     }
     for (const { address } of this.living(next)) next = this.#plan(next, address);
+    // Who is no member yet says so again and again.
+    for (const { address, topology } of this.living(next)) {
+      if (topology === null) next = this.#tellNews(next, address);
+    }
     return next;
   }
 
