@@ -3,6 +3,7 @@
 import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
 import { finish } from '../base/json/scan.ts';
 import {
+  ANSWER_CHUNK_CHARS,
   BATCH_ANSWER_BYTES_MAX,
   BATCH_UNDER_WAY_MAX,
   SMALL_TEXT_BYTES_MAX,
@@ -19,9 +20,6 @@ import type { Visit } from './visit.ts';
 
 /** Operations between two looks at the time. */
 const PIECE_OPERATIONS = 64;
-
-/** Text that is gathered before it is written. */
-const CHUNK_CHARS = 64 * 1024;
 
 /** What the client wants to be told of each operation. */
 interface Wish {
@@ -153,7 +151,7 @@ class Results {
 
   /** Whether enough is gathered for a chunk. */
   get isLong(): boolean {
-    return this.#text.length >= CHUNK_CHARS;
+    return this.#text.length >= ANSWER_CHUNK_CHARS;
   }
 
   /** Takes the outcome at a position, at once: the reply's value may not be there later. */

@@ -6,14 +6,16 @@ import { check, checkInPieces, type Checked } from '../base/json/check.ts';
 import { nameBytes } from '../base/json/name.ts';
 import type { Range } from '../base/json/range.ts';
 import { kindOf } from '../base/json/scan.ts';
-import { ITEM_CHARS_MAX, POINTER_CHARS_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
+import {
+  ITEM_CHARS_MAX,
+  MEMBER_BYTES_MAX,
+  POINTER_CHARS_MAX,
+  SMALL_TEXT_BYTES_MAX,
+} from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { checkPointer } from '../record/pointer.ts';
 import type { ByteRange } from '../record/reply.ts';
 import type { Pointer } from '../record/request.ts';
-
-/** Members of a body that are decoded have at most so many bytes, but for an item. */
-const MEMBER_BYTES_MAX = 512;
 
 /** A kind of document: the members that it may have, and what they mean. */
 export interface DocumentForm<T> {

@@ -2,7 +2,12 @@
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromText, keyText, type Key } from '../base/key.ts';
-import { KEY_BYTES_MAX, PAGE_KEY_BYTES_MAX, PAGE_KEYS_MAX } from '../base/limits.ts';
+import {
+  ANSWER_CHUNK_CHARS,
+  KEY_BYTES_MAX,
+  PAGE_KEYS_MAX,
+  PAGE_KEY_BYTES_MAX,
+} from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { KeyGroup, Listing, ListQuery } from '../record/engine.ts';
@@ -10,9 +15,6 @@ import type { Grant } from './access.ts';
 import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
-
-/** Text that is gathered before it is written; also about what a client that does not read costs. */
-const CHUNK_CHARS = 64 * 1024;
 
 /** Answers all keys, or a page of them. */
 export async function listKeys({ exchange, place, grant, options }: Visit): Promise<void> {
@@ -135,7 +137,7 @@ class KeyList {
 
   /** Whether enough is gathered for a chunk. */
   get isLong(): boolean {
-    return this.#text.length >= CHUNK_CHARS;
+    return this.#text.length >= ANSWER_CHUNK_CHARS;
   }
 
   add(key: Key): void {

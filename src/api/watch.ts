@@ -2,7 +2,7 @@
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import { WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
+import { ANSWER_CHUNK_CHARS, WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Reply } from '../record/reply.ts';
@@ -25,9 +25,6 @@ const STREAM_HEAD: readonly string[] = Object.entries({
 
 /** Events that are taken at a time where they have no values. */
 const EVENTS_PER_TAKE = 256;
-
-/** Text that is gathered before it is written. */
-const CHUNK_CHARS = 64 * 1024;
 
 /** Time that the members get to say where they are, also where the client does not want to wait. */
 const READY_MS = 1000;
@@ -173,7 +170,7 @@ class StreamWriter {
 
   /** Whether enough is gathered to be written. */
   get isLong(): boolean {
-    return this.#text.length >= CHUNK_CHARS;
+    return this.#text.length >= ANSWER_CHUNK_CHARS;
   }
 
   /** Takes an event, at once: its value may not be there later. */
@@ -218,7 +215,7 @@ async function answerOnce(visit: Visit, wish: WatchWish, watch: Watch, bell: Bel
   let chars = 0;
   let isReady = false;
   for (;;) {
-    while (watch.hasNews && chars < CHUNK_CHARS) {
+    while (watch.hasNews && chars < ANSWER_CHUNK_CHARS) {
       for (const event of watch.take(wish.values ? 1 : EVENTS_PER_TAKE)) {
         if (event.kind === 'lost') return sendFailure(exchange, historyGone(event));
         if (event.kind === 'ready') isReady = true;

@@ -423,3 +423,36 @@ export const SNAPSHOTS_MAX = 1000;
 
 /** How often a record of a snapshot is offered to an owner that cannot take it just now. */
 export const RESTORE_ATTEMPTS_MAX = 60;
+
+/** The longest time to live: what a signed 64-bit number of nanoseconds holds, as in Go. */
+export const TTL_NS_MAX = 2n ** 63n - 1n;
+
+/** Members of a body that are decoded have at most so many bytes, but for an item. */
+export const MEMBER_BYTES_MAX = 512;
+
+/**
+ * Text of an answer of unknown length that is gathered before it is written; about what a client that
+ * does not read costs.
+ */
+export const ANSWER_CHUNK_CHARS = 64 * KIB;
+
+/** Bytes of the members' secret, at least: as many as the key that is derived from it. */
+export const SECRET_BYTES_MIN = 32;
+
+/** The largest file that is read as a secret. */
+export const SECRET_BYTES_MAX = 64 * KIB;
+
+/** The highest epoch: four bytes hold it. */
+export const EPOCH_MAX = 2 ** 32 - 1;
+
+/** Why a change of members was given up, as members tell each other. */
+export const REASON_CHARS_MAX = 1024;
+
+/** What is said again in the log after this time is a reminder, and worth a line. */
+export const NEWS_REMINDER_MS = 10_000;
+
+/** Lines of one kind in that time, whatever they are about: a stranger may have many addresses. */
+export const NEWS_LINES_MAX = 20;
+
+/** Things said that are remembered; whoever dials from ever new addresses makes no memory grow. */
+export const NEWS_REMEMBERED_MAX = 1024;

@@ -2,14 +2,7 @@
 
 import type { Logger } from 'pino';
 
-/** What is said again after this time is a reminder, and worth a line. */
-const REMINDER_MS = 10_000;
-
-/** Lines of one kind in that time, whatever they are about: a stranger may have many addresses. */
-const LINES_MAX = 20;
-
-/** Things said that are remembered; whoever dials from ever new addresses makes no memory grow. */
-const REMEMBERED_MAX = 1024;
+import { NEWS_LINES_MAX, NEWS_REMEMBERED_MAX, NEWS_REMINDER_MS } from '../base/limits.ts';
 
 /** The lines of one kind since `sinceMs`. */
 interface Span {
@@ -37,17 +30,17 @@ export class News {
     const nowMs = this.#nowMs();
     const thing = JSON.stringify([text, peer, reason]);
     const saidMs = this.#said.get(thing);
-    if (saidMs !== undefined && nowMs - saidMs < REMINDER_MS) return;
+    if (saidMs !== undefined && nowMs - saidMs < NEWS_REMINDER_MS) return;
     const before = this.#spans.get(text);
-    const isOver = before === undefined || nowMs - before.sinceMs >= REMINDER_MS;
+    const isOver = before === undefined || nowMs - before.sinceMs >= NEWS_REMINDER_MS;
     const span = isOver ? { sinceMs: nowMs, lines: 0, unsaid: 0 } : before;
     this.#spans.set(text, span);
-    if (span.lines === LINES_MAX) {
+    if (span.lines === NEWS_LINES_MAX) {
       span.unsaid++;
       return;
     }
     span.lines++;
-    if (this.#said.size >= REMEMBERED_MAX) this.#said.clear();
+    if (this.#said.size >= NEWS_REMEMBERED_MAX) this.#said.clear();
     this.#said.set(thing, nowMs);
     const unsaid = isOver && before?.unsaid ? { unsaid: before.unsaid } : {};
     this.#log.warn({ peer, reason, ...unsaid }, text);

@@ -1,13 +1,8 @@
 /** Reading what another node tells: each field is checked to be what it must be. */
 
-import { MEMBERS_MAX, OVER_LIVES_MAX } from '../base/limits.ts';
+import { EPOCH_MAX, MEMBERS_MAX, OVER_LIVES_MAX, REASON_CHARS_MAX } from '../base/limits.ts';
 import { addresses, address, bad, object, uuid, whole, type Fields } from '../peer/messages.ts';
 import { PHASES, PLAN_KINDS, type Part, type Plan, type Told, type TopologyFacts } from './told.ts';
-
-/** The highest epoch. */
-const EPOCH_MAX = 2 ** 32 - 1;
-
-const REASON_CHARS_MAX = 1024;
 
 /**
  * Reads what a node tells.

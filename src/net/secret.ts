@@ -4,9 +4,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TLSSocket } from 'node:tls';
 
-/** What a secret has at least, in bytes: as much as the key that is derived from it. */
-const SECRET_BYTES_MIN = 32;
-const SECRET_BYTES_MAX = 64 * 1024;
+import { SECRET_BYTES_MAX, SECRET_BYTES_MIN } from '../base/limits.ts';
 
 /** Keeps this key apart from any other that may be derived from the same secret one day. */
 const PURPOSE = 'memhashd peer port, TLS 1.3';

@@ -11,6 +11,7 @@ import {
   KEY_BYTES_MAX,
   NUMBER_CHARS_MAX,
   POINTER_CHARS_MAX,
+  TTL_NS_MAX,
   VALUE_BYTES_MAX,
   WATCHED_MAX,
 } from '../base/limits.ts';
@@ -18,9 +19,6 @@ import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
 import type { Condition, Request, Versions } from '../record/request.ts';
 import { ProtocolError } from './frame.ts';
-
-/** The longest ttl: what a signed 64-bit number holds, as in Go. */
-const TTL_NS_MAX = 2n ** 63n - 1n;
 
 /** The least and the most of a number, or of a length. */
 export interface Bound {
