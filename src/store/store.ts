@@ -136,6 +136,9 @@ export class Store implements Lister, Scanner {
     if (isComputed(request)) return this.#compute(request, key, address, isGone);
     switch (request.action) {
       case 'load':
+        if (address !== 0 && request.condition === undefined) {
+          return this.#read(address, now, undefined);
+        }
         return this.#refusal(request, address) ?? this.#read(address, now, undefined);
       case 'store':
         return this.#changed(this.#store(request, key, address, now));
@@ -349,7 +352,7 @@ export class Store implements Lister, Scanner {
   #store(request: StoreRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
     const refusal = this.#changes.refusal ?? this.#tooLarge(request.value);
     if (refusal !== undefined) return refusal;
-    const broken = this.#refusal(request, address);
+    const broken = request.condition && this.#refusal(request, address);
     if (broken !== undefined) return broken;
     const meta = this.#metaOf(address, request.ttlNs, now);
     const deadline = deadlineOf(now, Number(request.ttlNs));
