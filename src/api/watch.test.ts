@@ -133,9 +133,10 @@ test('a record that expires or is evicted is told as such', async () => {
   expect(said(eventsOf(stream.written)).at(-1)).toEqual(['expire', { key: 'brief' }]);
 });
 
-test('a quiet stream has a ping every 15 s, whose position advances', async () => {
+test('a quiet stream has a ping every 15 s, whose position advances with what others watch', async () => {
   const { timers, api, send } = setUp();
   const stream = watch(api, '?prefix=a');
+  watch(api, '?prefix=b');
   await timers.settle();
   const before = lastId(stream);
   await put(send, 'b', '1');

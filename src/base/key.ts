@@ -45,6 +45,14 @@ export function keyFromPath(segment: string): Key | undefined {
   }
 }
 
+/**
+ * The same key in memory of its own: one that was cut out of a text keeps all of that text in memory, and
+ * so must not be kept for long.
+ */
+export function ownKey(key: Key): Key {
+  return Buffer.from(key, 'latin1').toString('latin1') as Key;
+}
+
 function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
   return true;

@@ -106,8 +106,12 @@ export const BATCH_UNDER_WAY_MAX = 1024;
 export const HISTORY_CHANGES_MAX = 64 * KIB;
 export const HISTORY_KEY_BYTES_MAX = 8 * MIB;
 
-/** How long changes are remembered when nobody watches any more. */
+/** How long changes of what nobody watches any more are remembered. */
 export const HISTORY_LINGER_MS = 60_000;
+
+/** Keys and prefixes for which that is done, in bytes, and what one of them takes beside its name. */
+export const IDLE_TOPICS_BYTES_MAX = 16 * MIB;
+export const IDLE_TOPIC_BYTES = 512;
 
 /** Keys, and prefixes, that one client watches. */
 export const WATCHED_MAX = 16;

@@ -52,11 +52,11 @@ export class LocalSource implements Source {
     this.#options = options;
     this.#life = lifeOf(options.life);
     this.#startPlace = typeof start === 'string' ? undefined : start;
-    let after = history.latest;
+    let after: number | undefined;
     if (start === 'unknown' || (start !== 'now' && start.life !== this.#life)) {
       this.#lost = 'restarted';
     } else if (start !== 'now') {
-      if (history.reaches(start.number)) after = start.number;
+      if (history.reaches(interest, start.number)) after = start.number;
       else this.#lost = 'behind';
     }
     this.#watcher = history.watch(interest, after, onNews);

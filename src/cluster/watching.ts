@@ -4,17 +4,15 @@ import { failure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import {
   CLUSTER_WATCHERS_MAX,
-  HISTORY_LINGER_MS,
   WATCH_HELD_BYTES_MAX,
   WATCH_HOLD_MS,
   WATCH_PAGE_BYTES_MAX,
   WATCHERS_MAX,
 } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
-import type { Cancel, Timers } from '../base/timers.ts';
+import type { Timers } from '../base/timers.ts';
 import { eventBytesMax, type WatchPageQuery } from '../peer/watch.ts';
-import type { Sink } from '../record/change.ts';
-import { History } from '../record/history.ts';
+import { History, type Changing } from '../record/history.ts';
 import { asKept, type ByteRange, type KeptBytes, type NodeRef } from '../record/reply.ts';
 import type {
   StoreEvent,
@@ -35,9 +33,7 @@ import {
 } from './watch-source.ts';
 
 /** The store of this node, as far as it is watched. */
-export interface WatchedStore {
-  attach(sink: Sink): void;
-  detach(sink: Sink): void;
+export interface WatchedStore extends Changing {
   readonly transfer: { copy(key: Key, partition: number): RecordCopy | undefined };
 }
 
@@ -55,7 +51,7 @@ export interface WatchingOptions {
   readonly timers: Timers;
 }
 
-/** Keeps a history as long as somebody watches, and a while longer. */
+/** Who watches here, and what they hear of. */
 export class Watching {
   readonly #options: WatchingOptions;
   readonly #history: History;
@@ -70,13 +66,10 @@ export class Watching {
     },
   };
   #watchers = 0;
-  #isAttached = false;
-  #stopLinger: Cancel | undefined;
-  #isClosed = false;
 
   constructor(options: WatchingOptions) {
     this.#options = options;
-    this.#history = new History(options.timers);
+    this.#history = new History(options.store, options.timers);
   }
 
   /** Who watches here: clients, and other members for theirs. */
@@ -86,8 +79,7 @@ export class Watching {
 
   /** Keeps nothing for those who may come back. */
   close(): void {
-    this.#isClosed = true;
-    this.#stopLinger?.();
+    this.#history.close();
   }
 
   /** Watches these other members from now on, also for those who watch already. */
@@ -153,7 +145,7 @@ export class Watching {
     start: Start,
     onNews: () => void,
   ): LocalSource {
-    this.#enter();
+    this.#watchers++;
     const { self, life, partitions, store } = this.#options;
     const stateOf = (key: Key): StoreEvent | undefined => {
       const copy = store.transfer.copy(key, partitionOf(key, partitions));
@@ -161,7 +153,7 @@ export class Watching {
       const { meta, value } = copy;
       return { kind: 'store', key, meta, value: values ? value : undefined };
     };
-    const onClose = (): void => this.#leave();
+    const onClose = (): void => void this.#watchers--;
     const history = this.#history;
     return new LocalSource({
       member: self.addr,
@@ -172,24 +164,6 @@ export class Watching {
       onNews,
       stateOf,
       onClose,
-    });
-  }
-
-  #enter(): void {
-    this.#watchers++;
-    this.#stopLinger?.();
-    if (this.#isAttached) return;
-    this.#isAttached = true;
-    this.#options.store.attach(this.#history);
-  }
-
-  #leave(): void {
-    this.#watchers--;
-    if (this.#watchers > 0 || this.#isClosed) return;
-    this.#stopLinger = this.#options.timers.after(HISTORY_LINGER_MS, () => {
-      this.#isAttached = false;
-      this.#options.store.detach(this.#history);
-      this.#history.interrupt();
     });
   }
 }

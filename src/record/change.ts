@@ -6,6 +6,7 @@ import type { ByteRange, Meta } from './reply.ts';
 
 /** A record with all that belongs to it. */
 export interface RecordState {
+  /** May be cut out of what a client has sent; whoever keeps it makes it its own. */
   readonly key: Key;
   readonly meta: Meta;
   /** On loan: to be read or copied before anything else happens. */

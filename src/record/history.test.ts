@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
 import type { Key } from '../base/key.ts';
-import type { Change } from './change.ts';
+import type { Change, Sink } from './change.ts';
 import { History, type HistoryKind, type News, type Watcher } from './history.ts';
 import { isOfInterest, type Interest } from './interest.ts';
 import { NO_META } from './reply.ts';
@@ -23,9 +23,16 @@ const prefixes = (...names: string[]): Interest => ({ keys: [], prefixes: names 
 /** A history, and how to change something and let those who watch hear of it. */
 function setUp() {
   const timers = new SteppedTimers();
-  const history = new History(timers);
-  const change = (kind: HistoryKind, key: string): void => history.apply(changeOf(kind, key));
-  return { history, change, settle: () => timers.settle() };
+  const followers = new Set<Sink>();
+  const store = {
+    attach: (sink: Sink) => void followers.add(sink),
+    detach: (sink: Sink) => void followers.delete(sink),
+  };
+  const history = new History(store, timers);
+  const change = (kind: HistoryKind, key: string): void => {
+    for (const follower of followers) void follower.apply(changeOf(kind, key));
+  };
+  return { timers, followers, history, change, settle: () => timers.settle() };
 }
 
 const told = (news: News) =>
@@ -39,39 +46,60 @@ function takeAll(watcher: Watcher): string[] {
 
 test('a watcher is told of what is of interest, once a turn, and of nothing before it came', async () => {
   const { history, change, settle } = setUp();
+  const early = history.watch(ALL, undefined, () => {});
   change('store', 'a1');
-  await settle();
   let calls = 0;
-  const watcher = history.watch(prefixes('a'), history.latest, () => calls++);
+  const watcher = history.watch(prefixes('a'), undefined, () => calls++);
   expect(watcher.hasNews).toBe(false);
   for (const key of ['a2', 'b', 'a3']) change('store', key);
   change('delete', 'a2');
   await settle();
   expect(calls).toBe(1);
   expect(told(watcher.take(100))).toEqual(['store a3', 'delete a2']);
-  expect(watcher).toMatchObject({ hasNews: false, position: 5 });
+  expect(watcher.hasNews).toBe(false);
   change('evict', 'b');
   await settle();
   expect(calls).toBe(1);
-  expect(watcher.position).toBe(6);
+  expect(watcher.position).toBe(history.latest);
+  expect(takeAll(early)).toEqual(['store a1', 'store a3', 'delete a2', 'evict b']);
 });
 
 test('a watcher goes on behind a change', async () => {
   const { history, change, settle } = setUp();
-  for (const key of ['a', 'b', 'c']) change('store', key);
+  const first = history.watch(ALL, undefined, () => {});
+  change('store', 'a');
   await settle();
-  expect(takeAll(history.watch(ALL, 1, () => {}))).toEqual(['store b', 'store c']);
+  first.take(1);
+  const { position } = first;
+  for (const key of ['b', 'c']) change('store', key);
+  await settle();
+  expect(history.reaches(ALL, position)).toBe(true);
+  expect(takeAll(history.watch(ALL, position, () => {}))).toEqual(['store b', 'store c']);
 });
 
-test('who comes back when changes are forgotten is behind, and then goes on', async () => {
+test('what nobody watches takes no room of what is watched', async () => {
   const { history, change, settle } = setUp();
-  const watcher = history.watch(prefixes('a'), 0, () => {});
+  const watcher = history.watch(prefixes('a'), undefined, () => {});
   change('store', 'a');
+  for (let n = 0; n < 100_000; n++) change('store', 'b');
+  await settle();
+  expect(takeAll(watcher)).toEqual(['store a']);
+});
+
+test('who did not take in time what it was told of is behind, and then goes on', async () => {
+  const { history, change, settle } = setUp();
+  const others = history.watch(prefixes('b'), undefined, () => {});
+  const watcher = history.watch(prefixes('a'), undefined, () => {});
+  const { position } = watcher;
+  change('store', 'a');
+  await settle();
   for (let n = 0; n < 65_536; n++) change('store', `b${n}`);
   await settle();
-  expect(history.reaches(0)).toBe(false);
-  expect(told(history.watch(ALL, 0, () => {}).take(100))).toBe('behind');
-  expect(told(watcher.take(100))).toBe('behind');
+  expect(history.reaches(prefixes('a'), position)).toBe(false);
+  for (const each of [watcher, others]) {
+    expect(told(each.take(100))).toBe('behind');
+    expect(each.hasNews).toBe(false);
+  }
   change('store', 'a2');
   await settle();
   expect(takeAll(watcher)).toEqual(['store a2']);
@@ -79,54 +107,108 @@ test('who comes back when changes are forgotten is behind, and then goes on', as
 
 test('a watcher takes as much as it wants at a time', async () => {
   const { history, change, settle } = setUp();
+  const watcher = history.watch(ALL, undefined, () => {});
+  const start = watcher.position;
   for (const key of ['a', 'b', 'a', 'c', 'b']) change('store', key);
   await settle();
-  const watcher = history.watch(ALL, 0, () => {});
   expect(told(watcher.take(1))).toEqual(['store a']);
-  expect(watcher.position).toBe(1);
+  expect(watcher.position).toBe(start + 1);
   expect(told(watcher.take(2))).toEqual(['store b', 'store a']);
-  expect(watcher.position).toBe(3);
+  expect(watcher.position).toBe(start + 3);
   expect(told(watcher.take(2))).toEqual(['store c', 'store b']);
-  expect(watcher).toMatchObject({ hasNews: false, position: 5 });
-});
-
-test('who was told and did not take it in time is behind', async () => {
-  const { history, change, settle } = setUp();
-  const watcher = history.watch(prefixes('a'), 0, () => {});
-  change('store', 'a');
-  await settle();
-  for (let n = 0; n < 70_000; n++) change('store', 'b');
-  await settle();
-  expect(told(watcher.take(100))).toBe('behind');
-  expect(watcher.hasNews).toBe(false);
+  expect(watcher).toMatchObject({ hasNews: false, position: start + 5 });
 });
 
 test('long keys take the place of many', async () => {
   const { history, change, settle } = setUp();
+  const start = history.watch(ALL, undefined, () => {}).position;
   for (let n = 0; n < 3000; n++) change('store', `${n}`.padStart(4096, 'k'));
   await settle();
-  expect(history.reaches(900)).toBe(false);
-  expect(history.reaches(1000)).toBe(true);
+  expect(history.reaches(ALL, start + 900)).toBe(false);
+  expect(history.reaches(ALL, start + 1000)).toBe(true);
 });
 
-test('after an interruption every position of before is behind', async () => {
+test('what somebody has watched is remembered for a minute, then nothing follows the store', async () => {
+  const { timers, followers, history, change, settle } = setUp();
+  const first = history.watch(prefixes('a'), undefined, () => {});
+  const { position } = first;
+  first.close();
+  await timers.step(59_000);
+  change('store', 'a1');
+  await settle();
+  expect(history.reaches(prefixes('a'), position)).toBe(true);
+  const second = history.watch(prefixes('a'), position, () => {});
+  expect(takeAll(second)).toEqual(['store a1']);
+  await timers.step(59_000);
+  const { position: last } = second;
+  second.close();
+  await timers.step(59_000);
+  expect(followers.size).toBe(1);
+  expect(history.reaches(prefixes('a'), last)).toBe(true);
+  await timers.step(1000);
+  expect(followers.size).toBe(0);
+  expect(timers.isIdle).toBe(true);
+  change('store', 'a2');
+  expect(history.reaches(prefixes('a'), last)).toBe(false);
+  history.watch(prefixes('a'), undefined, () => {});
+  expect(history.reaches(prefixes('a'), last)).toBe(false);
+});
+
+test('of keys and prefixes that have been left so many are remembered, who was left first goes first', () => {
+  const { history } = setUp();
+  const starts = Array.from({ length: 6000 }, (_, n) => {
+    const name = `${n}`.padEnd(4096, 'x');
+    const watcher = history.watch(prefixes(name), undefined, () => {});
+    watcher.close();
+    return [name, watcher.position] as const;
+  });
+  expect(history.reaches(prefixes(starts.at(-1)![0]), starts.at(-1)![1])).toBe(true);
+  const kept = starts.filter(([name, position]) => history.reaches(prefixes(name), position));
+  expect(kept).toEqual(starts.slice(-kept.length));
+  expect(kept.length).toBeLessThan(5000);
+  expect(kept.length).toBeGreaterThan(3000);
+});
+
+test('who has watched some keys has not watched others, but for those that are part of them', async () => {
   const { history, change, settle } = setUp();
+  const { position } = history.watch(prefixes('user:'), undefined, () => {});
+  change('store', 'order:1');
+  change('store', 'user:1');
+  await settle();
+  const userOne = { keys: ['user:1' as Key], prefixes: [] };
+  for (const interest of [prefixes('user:'), prefixes('user:1', 'user:2'), userOne]) {
+    expect(history.reaches(interest, position)).toBe(true);
+    expect(takeAll(history.watch(interest, position, () => {}))).toEqual(['store user:1']);
+  }
+  for (const interest of [ALL, prefixes('user'), prefixes('user:', 'order:')]) {
+    expect(history.reaches(interest, position)).toBe(false);
+    history.watch(interest, undefined, () => {});
+    expect(history.reaches(interest, position)).toBe(false);
+  }
+});
+
+test('a watcher that comes in a turn in which something happened can be resumed from where it began', () => {
+  const { history, change } = setUp();
+  history.watch(prefixes('a'), undefined, () => {});
   change('store', 'a');
-  await settle();
-  const { latest } = history;
-  history.interrupt();
-  expect(history.reaches(latest)).toBe(false);
-  expect(told(history.watch(ALL, latest, () => {}).take(100))).toBe('behind');
-  const watcher = history.watch(ALL, history.latest, () => {});
-  change('expire', 'b');
-  await settle();
-  expect(takeAll(watcher)).toEqual(['expire b']);
+  const { position } = history.watch(prefixes('b'), undefined, () => {});
+  expect(history.reaches(prefixes('b'), position)).toBe(true);
+});
+
+test('a key that is kept keeps nothing else of what its client sent', () => {
+  const { history, change } = setUp();
+  const watcher = history.watch(ALL, undefined, () => {});
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 1000; n++) change('store', 'x'.repeat(50_000 + n).slice(20, 60));
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(30_000_000);
+  watcher.close();
 });
 
 test('who has left is told nothing', async () => {
   const { history, change, settle } = setUp();
   let calls = 0;
-  const watcher = history.watch({ keys: ['a' as Key], prefixes: ['b' as Key] }, 0, () => calls++);
+  const interest = { keys: ['a' as Key], prefixes: ['b' as Key, 'b' as Key] };
+  const watcher = history.watch(interest, undefined, () => calls++);
   watcher.close();
   watcher.close();
   change('store', 'a');
@@ -147,7 +229,7 @@ test('property: whoever takes when it likes ends with the last of each key that 
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), interest, async (steps, chosen) => {
       const { history, change, settle } = setUp();
       const watched = chosen as unknown as Interest;
-      const watcher = history.watch(watched, 0, () => {});
+      const watcher = history.watch(watched, undefined, () => {});
       const expected = new Map<string, string>();
       const seen = new Map<string, string>();
       const take = (): void => {

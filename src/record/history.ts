@@ -1,13 +1,14 @@
 /**
- * The latest changes of a store, as keys in a ring, for those who watch. Nothing is kept for any of them:
- * a watcher is a position in the ring, and the state of a record is looked up when it is told.
+ * The latest changes of what is watched, as keys in a ring. Nothing is kept for any watcher: it is a position
+ * in the ring, and the state of a record is looked up when it is told.
  */
 
-import type { Key } from '../base/key.ts';
+import { ownKey, type Key } from '../base/key.ts';
 import { HISTORY_CHANGES_MAX, HISTORY_KEY_BYTES_MAX } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
 import type { Change, RemovalCause, Sink } from './change.ts';
-import { InterestIndex, isOfInterest, type Interest } from './interest.ts';
+import { isOfInterest, type Interest } from './interest.ts';
+import { Topics, type Topic } from './topics.ts';
 
 /** What happened to a record: the name of the event that tells it. */
 export type HistoryKind = 'store' | RemovalCause;
@@ -21,13 +22,21 @@ export interface HistoryEvent {
 /** What a watcher was told: changes, or that there were some which are forgotten. */
 export type News = readonly HistoryEvent[] | 'behind';
 
+/** What tells of its changes. */
+export interface Changing {
+  attach(sink: Sink): void;
+  detach(sink: Sink): void;
+}
+
 /** Changes that are looked through before others get their turn. */
 const CHANGES_PER_LOOK = 4096;
 
+/** Follows a store as long as there is something to remember. */
 export class History implements Sink {
+  readonly #store: Changing;
   readonly #timers: Timers;
-  readonly #watchers = new Set<Watcher>();
-  readonly #interests = new InterestIndex<Watcher>();
+  readonly #topics: Topics<Watcher>;
+  /** Undefined at the number of a change that nobody has seen. */
   readonly #changes: (HistoryEvent | undefined)[] = [];
   /** The number of the oldest change that is kept, and of the latest. */
   #first = 1;
@@ -35,10 +44,13 @@ export class History implements Sink {
   /** The latest change that watchers were told of. */
   #told = 0;
   #keyBytes = 0;
-  #isTelling = false;
+  /** Topics with changes that their watchers are to be told of when this turn is over. */
+  #changed: Topic<Watcher>[] = [];
 
-  constructor(timers: Timers) {
+  constructor(store: Changing, timers: Timers) {
+    this.#store = store;
     this.#timers = timers;
+    this.#topics = new Topics(timers, () => this.#clear());
   }
 
   /** The number of the latest change that can be taken. */
@@ -49,51 +61,65 @@ export class History implements Sink {
   /** Takes note of a change. A partition that leaves is none: its records live on elsewhere. */
   apply(change: Change): void {
     if (change.kind === 'clear') return;
-    const event: HistoryEvent =
-      change.kind === 'put'
-        ? { kind: 'store', key: change.record.key }
-        : { kind: change.cause, key: change.key };
-    this.#head++;
-    this.#changes[this.#head % HISTORY_CHANGES_MAX] = event;
-    this.#keyBytes += event.key.length;
-    while (this.#isFull()) this.#forgetOldest();
-    if (this.#isTelling) return;
+    const key = change.kind === 'put' ? change.record.key : change.key;
+    const topics = this.#topics.of(key);
+    if (topics.length === 0) return;
+    this.#add({ kind: change.kind === 'put' ? 'store' : change.cause, key: ownKey(key) });
     // Once for all changes of a turn of the event loop.
-    this.#isTelling = true;
-    this.#timers.soon(() => this.#tell());
+    if (this.#changed.length === 0) this.#timers.soon(() => this.#tell());
+    for (const topic of topics) {
+      if (topic.newsAt !== undefined) continue;
+      topic.newsAt = this.#head;
+      this.#changed.push(topic);
+    }
   }
 
-  /** Forgets everything, also that there was nothing since: whoever comes back is behind. */
-  interrupt(): void {
-    while (this.#first <= this.#head) this.#forgetOldest();
-    // A change that nobody has seen.
-    this.#head++;
-    this.#first = this.#head + 1;
+  /** Whether everything of interest behind a change is remembered. */
+  reaches(interest: Interest, after: number): boolean {
+    return after <= this.#told && this.#topics.since(interest) <= after && this.keeps(after + 1);
+  }
+
+  /** Whether nothing from the change of this number on is forgotten. */
+  keeps(number: number): boolean {
+    return number >= this.#first;
+  }
+
+  /**
+   * Watches from behind the change `after` on, or from now on; `onNews` is called when there is something
+   * to take.
+   */
+  watch(interest: Interest, after: number | undefined, onNews: () => void): Watcher {
+    // What has happened until now is not for this one.
+    this.#tell();
+    if (this.#topics.isEmpty) this.#store.attach(this);
+    // Changes of what is not remembered yet have no number: so no position of before may count for it.
+    if (this.#topics.since(interest) === Infinity) this.#add(undefined);
     this.#told = this.#head;
-  }
-
-  /** Watches from behind the change `after` on; `onNews` is called when there is something to take. */
-  watch(interest: Interest, after: number, onNews: () => void): Watcher {
-    const watcher = new Watcher(this, interest, after, onNews);
-    this.#watchers.add(watcher);
-    this.#interests.add(interest, watcher);
+    const watcher = new Watcher(this, interest, after ?? this.#told, onNews);
+    this.#topics.enter(interest, watcher, this.#told);
     return watcher;
   }
 
   /** Lets a watcher go. */
   leave(watcher: Watcher): void {
-    this.#watchers.delete(watcher);
-    this.#interests.remove(watcher.interest, watcher);
+    this.#topics.leave(watcher.interest, watcher);
   }
 
-  /** The change of this number; undefined if it is forgotten. */
+  /** The change of this number, if it is kept and somebody has seen it. */
   at(number: number): HistoryEvent | undefined {
-    return number < this.#first ? undefined : this.#changes[number % HISTORY_CHANGES_MAX];
+    return this.#changes[number % HISTORY_CHANGES_MAX];
   }
 
-  /** Whether everything behind this change is still there. */
-  reaches(after: number): boolean {
-    return after >= this.#first - 1 && after <= this.#told;
+  /** Keeps nothing for those who may come back. */
+  close(): void {
+    this.#topics.close();
+  }
+
+  #add(event: HistoryEvent | undefined): void {
+    this.#head++;
+    this.#changes[this.#head % HISTORY_CHANGES_MAX] = event;
+    this.#keyBytes += bytesOf(event);
+    while (this.#isFull()) this.#forgetOldest();
   }
 
   #isFull(): boolean {
@@ -103,33 +129,34 @@ export class History implements Sink {
 
   #forgetOldest(): void {
     const at = this.#first % HISTORY_CHANGES_MAX;
-    this.#keyBytes -= this.#changes[at]!.key.length;
+    this.#keyBytes -= bytesOf(this.#changes[at]);
     this.#changes[at] = undefined;
     this.#first++;
   }
 
-  #tell(): void {
-    this.#isTelling = false;
-    const woken = new Set<Watcher>();
-    const from = this.#told + 1;
-    this.#told = this.#head;
-    // What is forgotten already may have been of interest to anybody.
-    if (from < this.#first) for (const watcher of this.#watchers) this.#wake(watcher, from, woken);
-    for (let number = Math.max(from, this.#first); number <= this.#told; number++) {
-      for (const watcher of this.#interests.of(this.at(number)!.key)) {
-        this.#wake(watcher, number, woken);
-      }
-    }
-    for (const watcher of woken) watcher.onNews();
+  #clear(): void {
+    this.#store.detach(this);
+    while (this.#first <= this.#head) this.#forgetOldest();
   }
 
-  #wake(watcher: Watcher, number: number, woken: Set<Watcher>): void {
-    if (woken.has(watcher)) return;
-    woken.add(watcher);
-    watcher.note(number);
+  #tell(): void {
+    this.#told = this.#head;
+    const woken = new Set<Watcher>();
+    for (const topic of this.#changed) {
+      for (const watcher of topic.watchers) {
+        watcher.note(topic.newsAt!);
+        woken.add(watcher);
+      }
+      topic.newsAt = undefined;
+    }
+    this.#changed = [];
+    for (const watcher of woken) watcher.onNews();
   }
 }
 
+function bytesOf(event: HistoryEvent | undefined): number {
+  return event === undefined ? 0 : event.key.length;
+}
 /** One who watches. */
 export class Watcher {
   readonly interest: Interest;
@@ -160,9 +187,8 @@ export class Watcher {
 
   /** Takes note that the change of this number is of interest. */
   note(number: number): void {
-    if (this.#nextAt !== undefined) return;
-    this.#nextAt = number;
-    this.#position = number - 1;
+    if (this.#nextAt !== undefined && this.#nextAt <= number) return;
+    this.#goTo(number - 1);
   }
 
   /**
@@ -172,7 +198,7 @@ export class Watcher {
   take(keysMax: number): News {
     const history = this.#history;
     if (this.#nextAt === undefined) return [];
-    if (!history.reaches(this.#nextAt - 1)) {
+    if (!history.keeps(this.#nextAt)) {
       this.#goTo(history.latest);
       return 'behind';
     }
@@ -180,8 +206,8 @@ export class Watcher {
     const end = Math.min(history.latest, this.#nextAt + CHANGES_PER_LOOK - 1);
     let number = this.#nextAt;
     for (; number <= end; number++) {
-      const event = history.at(number)!;
-      if (!isOfInterest(this.interest, event.key)) continue;
+      const event = history.at(number);
+      if (event === undefined || !isOfInterest(this.interest, event.key)) continue;
       if (events.size === keysMax && !events.has(event.key)) break;
       // In the order of what happened last.
       events.delete(event.key);

@@ -124,9 +124,7 @@ export class RecordMap {
       }
     }
     if (record.meta.ttlNs !== 0n) this.wheel.add(written);
-    if (this.#changes.isFollowed) {
-      this.#changes.put(cause, key.partition, this.stateOf(written));
-    }
+    if (this.#changes.isFollowed) this.#changes.put(cause, key.partition, record);
     return true;
   }
 
