@@ -1,10 +1,10 @@
 /** The HTTP API: finds the route of each request, answers what no route serves. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import type { Application, Exchange } from '../http/exchange.ts';
+import { WithHeaders, type Application, type Exchange } from '../http/exchange.ts';
 import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
-import { corsHeaders, pageRefusal, preflightHeaders, WithHeaders } from './cors.ts';
+import { corsHeaders, pageRefusal, preflightHeaders } from './cors.ts';
 import { JSON_TYPE, weightOf } from './negotiate.ts';
 import { matchTarget, type Route } from './routes.ts';
 import { Visit, type ApiOptions } from './visit.ts';

@@ -1,7 +1,7 @@
 /** Cross-origin requests: which foreign web pages may use the API, and how they are told so (Fetch §3.2). */
 
 import { failure, type Failure } from '../base/errors.ts';
-import { ForwardedExchange, type Exchange, type Piece } from '../http/exchange.ts';
+import type { Exchange } from '../http/exchange.ts';
 
 /** Headers that a page may send. */
 const ALLOWED_HEADERS = [
@@ -52,27 +52,4 @@ export function preflightHeaders(exchange: Exchange, allow: string): string[] {
     'Access-Control-Allow-Headers': ALLOWED_HEADERS,
     'Access-Control-Max-Age': MAX_AGE_SECONDS,
   }).flat();
-}
-
-/** An exchange whose answer has some headers more. */
-export class WithHeaders extends ForwardedExchange {
-  readonly #headers: readonly string[];
-
-  constructor(exchange: Exchange, headers: readonly string[]) {
-    super(exchange);
-    this.#headers = headers;
-  }
-
-  override send(
-    status: number,
-    headers: readonly string[],
-    body: Piece | readonly Piece[],
-    isKept?: boolean,
-  ): void {
-    super.send(status, [...headers, ...this.#headers], body, isKept);
-  }
-
-  override begin(status: number, headers: readonly string[]): void {
-    super.begin(status, [...headers, ...this.#headers]);
-  }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { isFailure } from '../base/errors.ts';
 import { BODY_BYTES_PER_TURN, BODY_READERS_PER_TURN } from '../base/limits.ts';
-import { TestHost, type MemorySocket } from '../../test/support/memory-socket.ts';
+import { dispose, TestHost, type MemorySocket } from '../../test/support/memory-socket.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A host whose application does nothing until the test answers; the exchanges come to the test. */
@@ -267,6 +267,32 @@ test.each(['1.0', '1.1'])('an answer that breaks off is a reset in HTTP/%s', asy
   await socket.feedPieces([`GET /a HTTP/${version}\r\nHost: x\r\n\r\n`]);
   expect(socket.isReset).toBe(true);
   expect(socket.received).not.toContain('\r\n0\r\n');
+});
+
+test('the listener is told once of each request, however its answer ends', async () => {
+  const told: string[] = [];
+  const answers: Record<string, (exchange: Exchange) => void> = {
+    '/sent': answering,
+    '/ended': streaming(false),
+    '/aborted': streaming(true),
+    '/cut': (exchange) => exchange.receive(100, () => {}),
+    '/forsaken': () => {},
+  };
+  const { host } = hostOf((exchange) => {
+    exchange.listener = {
+      onAnswer: ({ target }, status) => void told.push(`${target} ${status}`),
+    };
+    answers[exchange.target]!(exchange);
+  });
+  for (const target of Object.keys(answers)) {
+    const socket = await host.connect();
+    await socket.feedPieces([put('body').replace('/a', target).slice(0, -1)]);
+    if (target === '/cut') socket.feedEnd();
+    else if (target !== '/forsaken') socket.feed('y');
+    await socket.settled();
+    await dispose(socket);
+  }
+  expect(told).toEqual(['/sent 200', '/ended 200', '/aborted 499', '/cut 400', '/forsaken 499']);
 });
 
 test('an answer in pieces of which there is one has a length', async () => {

@@ -221,8 +221,8 @@ export class Connection implements Line, Debtor {
     if (this.#hasClientEnded && this.#rest === undefined && !this.#isReading) this.#end();
   }
 
-  #closeExchange(): void {
-    this.#exchange?.close();
+  #closeExchange(status?: number): void {
+    this.#exchange?.close(status);
     this.#message?.release();
     this.#exchange = this.#message = undefined;
   }
@@ -331,30 +331,31 @@ export class Connection implements Line, Debtor {
 
   /** Answers what cannot be served, unless something was answered already, and ends the connection. */
   #refuse(problem: Failure): void {
+    const status = httpStatus(problem.code);
     if (this.#exchange?.isUnderWay) {
       // Of an answer that is not whole the end must not look like one.
       if (!this.#exchange.isWhole) return this.abort();
     } else {
       const { headers, body } = this.#host.application.describe(problem);
-      const head = renderHead(httpStatus(problem.code), headers);
+      const head = renderHead(status, headers);
       const isHead = this.#exchange?.method === 'HEAD';
       const length = `Content-Length: ${body.length}\r\n`;
       this.outbox.add(`${head}${length}${this.headEnds.closing}${isHead ? '' : body}`);
     }
-    this.#end();
+    this.#end(status);
   }
 
   /**
    * Says that nothing follows, and reads on for a while: closed at once, the connection would be reset
    * under a client that is still sending, and the answer lost.
    */
-  #end(): void {
+  #end(status?: number): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#rest = undefined;
     this.#sinceMs = this.#host.nowMs;
     this.outbox.end();
-    this.#closeExchange();
+    this.#closeExchange(status);
     this.#resume();
   }
 

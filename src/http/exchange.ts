@@ -11,6 +11,10 @@ export interface Exchange {
   readonly method: string;
   /** The request target as the client wrote it, a char code a byte. */
   readonly target: string;
+  /** When its head had arrived, by `performance.now()`. */
+  readonly arrivedMs: number;
+  /** Is told once, when the answer is complete or has broken off. */
+  listener: AnswerListener | undefined;
 
   /**
    * The value of a header, by its name in lower case; a char code a byte. A field that came several
@@ -54,6 +58,15 @@ export interface Exchange {
   readonly isGone: boolean;
 }
 
+/** Who is told of answers. */
+export interface AnswerListener {
+  /** `status` is {@link BROKEN_OFF} where nobody saw an answer to its end. */
+  onAnswer(exchange: Exchange, status: number): void;
+}
+
+/** What counts as the status of an answer that broke off. */
+export const BROKEN_OFF = 499;
+
 /** What serves exchanges. */
 export interface Application {
   /** Answers one request, now or later; it never throws. */
@@ -62,12 +75,14 @@ export interface Application {
   describe(problem: Failure): { readonly headers: readonly string[]; readonly body: string };
 }
 
-/** An exchange that stands before another one: what extends it changes some of it. */
-export class ForwardedExchange implements Exchange {
+/** An exchange whose answer has some headers more. */
+export class WithHeaders implements Exchange {
   readonly #exchange: Exchange;
+  readonly #headers: readonly string[];
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, headers: readonly string[]) {
     this.#exchange = exchange;
+    this.#headers = headers;
   }
 
   get method(): string {
@@ -76,6 +91,18 @@ export class ForwardedExchange implements Exchange {
 
   get target(): string {
     return this.#exchange.target;
+  }
+
+  get arrivedMs(): number {
+    return this.#exchange.arrivedMs;
+  }
+
+  get listener(): AnswerListener | undefined {
+    return this.#exchange.listener;
+  }
+
+  set listener(listener: AnswerListener | undefined) {
+    this.#exchange.listener = listener;
   }
 
   get isAnswered(): boolean {
@@ -100,11 +127,11 @@ export class ForwardedExchange implements Exchange {
     body: Piece | readonly Piece[],
     isKept?: boolean,
   ): void {
-    this.#exchange.send(status, headers, body, isKept);
+    this.#exchange.send(status, [...headers, ...this.#headers], body, isKept);
   }
 
   begin(status: number, headers: readonly string[]): void {
-    this.#exchange.begin(status, headers);
+    this.#exchange.begin(status, [...headers, ...this.#headers]);
   }
 
   write(piece: Piece): boolean {

@@ -5,7 +5,7 @@ import { DRAIN_BYTES_MAX } from '../base/limits.ts';
 import { hasBody, renderHead, type HeadEnds } from './answer-head.ts';
 import { ArrivingBody, bodyTooLarge } from './body.ts';
 import type { BodyBudget } from './budget.ts';
-import type { Exchange, Piece } from './exchange.ts';
+import { BROKEN_OFF, type AnswerListener, type Exchange, type Piece } from './exchange.ts';
 import { valueOf, type HeadFacts } from './head.ts';
 import type { Message } from './message.ts';
 import type { Outbox } from './outbox.ts';
@@ -37,6 +37,8 @@ const EMPTY: Buffer = Buffer.alloc(0);
 export class ServedExchange implements Exchange {
   readonly method: string;
   readonly target: string;
+  readonly arrivedMs = performance.now();
+  listener: AnswerListener | undefined;
   readonly #line: Line;
   readonly #facts: HeadFacts;
   /** Undefined when the exchange is over: the message then belongs to another. */
@@ -147,6 +149,7 @@ export class ServedExchange implements Exchange {
     if (!hasBody(status) || this.method === 'HEAD') outbox.add(head);
     else if (typeof body === 'string') outbox.add(head + body);
     else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)], isKept);
+    this.#tell(status);
     this.#line.onAnswered();
   }
 
@@ -183,6 +186,7 @@ export class ServedExchange implements Exchange {
       if (this.#isChunked) outbox.add('0\r\n\r\n');
     }
     this.#answer = 'whole';
+    this.#tell(this.#status);
     this.#line.onAnswered();
   }
 
@@ -216,11 +220,21 @@ export class ServedExchange implements Exchange {
     return this.#keepsAlive;
   }
 
-  /** Ends the exchange: nothing of it has an effect any more. */
-  close(): void {
+  /**
+   * Ends the exchange: nothing of it has an effect any more. `status` is what the client saw instead of
+   * an answer to it.
+   */
+  close(status = BROKEN_OFF): void {
     if (this.#message === undefined) return;
     this.#dropBody();
     this.#message = undefined;
+    this.#tell(status);
+  }
+
+  #tell(status: number): void {
+    const { listener } = this;
+    this.listener = undefined;
+    listener?.onAnswer(this, status);
   }
 
   get #isChunked(): boolean {

@@ -3,10 +3,10 @@
 import type { Failure } from '../base/errors.ts';
 import { LOGGED_TARGET_CHARS_MAX } from '../base/limits.ts';
 import {
-  ForwardedExchange,
+  WithHeaders,
+  type AnswerListener,
   type Application,
   type Exchange,
-  type Piece,
 } from '../http/exchange.ts';
 import type { Log } from './log.ts';
 
@@ -18,7 +18,7 @@ interface Audience {
   onRefused(problem: Failure): void;
 }
 
-export class Observer implements Application {
+export class Observer implements Application, AnswerListener {
   readonly #application: Application;
   readonly #audience: Audience;
   readonly #log: Log | undefined;
@@ -31,8 +31,9 @@ export class Observer implements Application {
   }
 
   handle(exchange: Exchange): void {
-    const names = this.#log === undefined ? undefined : namesOf(exchange);
-    this.#application.handle(new Observed(exchange, this, names));
+    if (this.#log !== undefined) return this.#handleLogged(exchange, this.#log);
+    exchange.listener = this;
+    this.#application.handle(exchange);
   }
 
   describe(problem: Failure): ReturnType<Application['describe']> {
@@ -40,77 +41,23 @@ export class Observer implements Application {
     return this.#application.describe(problem);
   }
 
-  /** The answer to a request that came at `startMs` is complete. */
-  done({ method, target }: Exchange, names: Names | undefined, status: number, startMs: number) {
-    const ms = performance.now() - startMs;
-    this.#audience.onAnswer(target, method, status, ms / 1000);
-    if (this.#log === undefined) return;
-    const shown = target.slice(0, LOGGED_TARGET_CHARS_MAX);
-    const took = Math.round(ms * 1000) / 1000;
-    this.#log.info({ ...names, method, target: shown, status, ms: took }, 'request');
+  onAnswer({ method, target, arrivedMs }: Exchange, status: number): void {
+    this.#audience.onAnswer(target, method, status, (performance.now() - arrivedMs) / 1000);
+  }
+
+  #handleLogged(exchange: Exchange, log: Log): void {
+    const names = { request: requestIdOf(exchange), ...traceOf(exchange) };
+    exchange.listener = {
+      onAnswer: ({ method, target, arrivedMs }, status) => {
+        this.onAnswer(exchange, status);
+        const shown = target.slice(0, LOGGED_TARGET_CHARS_MAX);
+        const ms = Math.round((performance.now() - arrivedMs) * 1000) / 1000;
+        log.info({ ...names, method, target: shown, status, ms }, 'request');
+      },
+    };
+    this.#application.handle(new WithHeaders(exchange, ['X-Request-Id', names.request]));
   }
 }
-
-/** An exchange that tells when its answer is complete. */
-class Observed extends ForwardedExchange {
-  readonly #observer: Observer;
-  readonly #names: Names | undefined;
-  readonly #startMs = performance.now();
-  #status = 0;
-
-  constructor(exchange: Exchange, observer: Observer, names: Names | undefined) {
-    super(exchange);
-    this.#observer = observer;
-    this.#names = names;
-  }
-
-  override send(
-    status: number,
-    headers: readonly string[],
-    body: Piece | readonly Piece[],
-    isKept?: boolean,
-  ): void {
-    super.send(status, this.#with(headers), body, isKept);
-    this.#done(status);
-  }
-
-  override begin(status: number, headers: readonly string[]): void {
-    this.#status = status;
-    super.begin(status, this.#with(headers));
-  }
-
-  override end(piece?: Piece): void {
-    super.end(piece);
-    this.#done(this.#status);
-  }
-
-  override abort(): void {
-    super.abort();
-    this.#done(BROKEN_OFF);
-  }
-
-  #done(status: number): void {
-    this.#observer.done(this, this.#names, status, this.#startMs);
-  }
-
-  #with(headers: readonly string[]): readonly string[] {
-    return this.#names === undefined ? headers : [...headers, 'X-Request-Id', this.#names.request];
-  }
-}
-
-/** What a request is called, here and elsewhere. */
-interface Names {
-  readonly request: string;
-  readonly trace?: string;
-  readonly span?: string;
-}
-
-function namesOf(exchange: Exchange): Names {
-  return { request: requestIdOf(exchange), ...traceOf(exchange) };
-}
-
-/** What counts as the status of an answer that broke off: nobody saw another one to its end. */
-const BROKEN_OFF = 499;
 
 /** Ids of requests differ from those of other nodes and other lives by what comes first. */
 const ID_PREFIX = Math.floor(performance.timeOrigin * 1000).toString(36) + process.pid.toString(36);

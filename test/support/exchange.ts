@@ -3,7 +3,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 import { failure, type Failure } from '../../src/base/errors.ts';
-import type { Application, Exchange, Piece } from '../../src/http/exchange.ts';
+import {
+  BROKEN_OFF,
+  type AnswerListener,
+  type Application,
+  type Exchange,
+  type Piece,
+} from '../../src/http/exchange.ts';
 import { answerOf, type Answer, type Question, type Send } from './client.ts';
 
 /** Lets an application answer one question after the other. */
@@ -21,6 +27,8 @@ export class TestExchange implements Exchange {
   readonly target: string;
   /** What the client sees in the end; rejects where the connection broke off. */
   readonly answer: Promise<Answer>;
+  readonly arrivedMs = performance.now();
+  listener: AnswerListener | undefined;
   isAnswered = false;
   isGone = false;
   /** Set, the client takes nothing more until `drain` is called. */
@@ -102,6 +110,7 @@ export class TestExchange implements Exchange {
     this.write(piece);
     const { status, headers } = this.#head;
     this.#resolve(answerOf(status, headers, Buffer.concat(this.#pieces)));
+    this.listener?.onAnswer(this, status);
   }
 
   drained(): Promise<void> {
@@ -126,6 +135,7 @@ export class TestExchange implements Exchange {
   abort(): void {
     this.isGone = true;
     this.#reject(new Error('the connection broke off'));
+    this.listener?.onAnswer(this, BROKEN_OFF);
     this.#onDrained();
   }
 }
