@@ -1,9 +1,10 @@
 /** The body of a batch: a JSON array of operations, each an object that names an action and its key. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { checkInPieces } from '../base/json/check.ts';
+import { checkFor, type MemberSink } from '../base/json/check.ts';
+import { nameAt, nameBytes } from '../base/json/name.ts';
 import type { Range } from '../base/json/range.ts';
-import { Children, kindOf, OVER, Pace, PAUSE, type Steps } from '../base/json/scan.ts';
+import { kindOf, type Steps } from '../base/json/scan.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import {
   BATCH_OPERATIONS_MAX,
@@ -21,176 +22,221 @@ export type Operation = Request | Failure;
 /** A delete that names no version: it does nothing, and says so, where there is no record. */
 export const ANY_VERSION: Condition = { ifMatch: '*' };
 
-/** Text up to this length is made a string as a whole, of which its parts are cheap slices. */
-const SLICED_BYTES_MAX = 64 * 1024;
-
 /** A list of as many tags as there may be, each character written as an escape. */
 const VERSIONS_BYTES_MAX = ENTITY_TAGS_MAX * (6 * ENTITY_TAG_CHARS_MAX + 4);
 
-/** What all operations have. */
-interface Target {
-  readonly key: Key;
-  readonly condition: Condition | undefined;
-  readonly pointer: Pointer | undefined;
-}
+/** A key, each byte written as an escape. */
+const WRITTEN_KEY_BYTES_MAX = 6 * KEY_BYTES_MAX + 2;
 
-/** The members of an operation, where they are given. */
-type Members = Record<MemberName, Range | undefined>;
-type MemberName =
-  | 'data'
-  | 'delete'
-  | 'expire_time'
-  | 'if_match'
-  | 'if_none_match'
-  | 'load'
-  | 'pointer'
-  | 'store';
+/** What is shown of a member that no operation has. */
+const SHOWN_NAME_BYTES_MAX = 100;
 
-const NO_MEMBERS: Members = {
-  data: undefined,
-  delete: undefined,
-  expire_time: undefined,
-  if_match: undefined,
-  if_none_match: undefined,
-  load: undefined,
-  pointer: undefined,
-  store: undefined,
-};
+/** The shortest operation with its comma: `{"load":""},`. */
+const OPERATION_BYTES_MIN = 12;
+
+/** The members that an operation may have, by number. */
+const LOAD = 0;
+const STORE = 1;
+const DELETE = 2;
+const DATA = 3;
+const EXPIRE_TIME = 4;
+const IF_MATCH = 5;
+const IF_NONE_MATCH = 6;
+const POINTER = 7;
+const NAMES = [
+  'load',
+  'store',
+  'delete',
+  'data',
+  'expire_time',
+  'if_match',
+  'if_none_match',
+  'pointer',
+].map(nameBytes);
+
+const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
+const CLOSING_BRACE = 0x7d;
 
 /**
  * Reads a batch, in pieces. What cannot be understood as a whole refuses the batch; what is wrong with
  * the values of one operation is that operation's failure alone.
  */
-export function* readBatch(
-  body: Buffer,
-  valueBytesMax: number,
-): Steps<readonly Operation[] | Failure> {
-  const checked = yield* checkInPieces(body, []);
-  if (isFailure(checked)) return checked;
-  if (kindOf(body, checked.root.start) !== 'array') {
+export function* readBatch(body: Buffer, valueBytesMax: number): Steps<Operations | Failure> {
+  const operations = new Operations(body, valueBytesMax);
+  const root = yield* checkFor(body, operations);
+  if ('status' in root) return root;
+  if (kindOf(body, root.start) !== 'array') {
     return failure('MALFORMED_BODY', 'the body is not an array of operations');
   }
-  const reader = new OperationReader(body, valueBytesMax);
-  const operations: Operation[] = [];
-  const elements = new Children(body, checked.root, reader.pace);
-  for (let found = elements.next(); found !== OVER; found = elements.next()) {
-    if (found === PAUSE) {
-      yield;
-      continue;
-    }
-    if (operations.length === BATCH_OPERATIONS_MAX) {
-      const detail = `a batch has at most ${BATCH_OPERATIONS_MAX} operations`;
-      return failure('TOO_MANY_OPERATIONS', detail);
-    }
-    const operation = yield* reader.read(elements.value);
-    if (typeof operation === 'string') {
-      return failure('MALFORMED_BODY', `operation ${operations.length} ${operation}`);
-    }
-    operations.push(operation);
-  }
-  return operations;
+  return operations.refusal() ?? operations;
 }
 
-class OperationReader {
-  readonly pace = new Pace();
+/** The operations of a batch: where in its body the values of their members are. */
+export class Operations implements MemberSink {
+  readonly level = 2;
   readonly #body: Buffer;
   readonly #valueBytesMax: number;
-  /** The body, a character a byte, if it is short. */
-  readonly #text: string | undefined;
+  /** The beginning and the end of each member of each operation; 0 for one that is not given. */
+  readonly #places: Int32Array;
+  #count = 0;
+  /** Why the operation behind the last is none. */
+  #problem: string | undefined;
+  #areTooMany = false;
 
   constructor(body: Buffer, valueBytesMax: number) {
     this.#body = body;
     this.#valueBytesMax = valueBytesMax;
-    this.#text = body.length > SLICED_BYTES_MAX ? undefined : body.toString('latin1');
+    const room = Math.min(Math.ceil(body.length / OPERATION_BYTES_MIN), BATCH_OPERATIONS_MAX);
+    this.#places = new Int32Array(room * NAMES.length * 2);
   }
 
-  /** The operation in `range`, or what is wrong with its shape. */
-  *read(range: Range): Steps<Operation | string> {
-    if (kindOf(this.#body, range.start) !== 'object') return 'is not an object';
-    const members = { ...NO_MEMBERS };
-    const children = new Children(this.#body, range, this.pace);
-    for (let found = children.next(); found !== OVER; found = children.next()) {
-      if (found === PAUSE) {
-        yield;
-        continue;
-      }
-      const name = this.#string(children.name);
-      if (!Object.hasOwn(members, name)) return `has a member that none has: ${name.slice(0, 100)}`;
-      members[name as MemberName] = children.value;
+  get count(): number {
+    return this.#count;
+  }
+
+  member(nameStart: number, nameEnd: number, start: number, end: number): void {
+    if (this.#isOver) return;
+    const member = nameAt(this.#body, nameStart, nameEnd, NAMES);
+    if (member < 0) {
+      const shownEnd = Math.min(nameEnd - 1, nameStart + SHOWN_NAME_BYTES_MAX);
+      const name = this.#body.toString('utf8', nameStart + 1, shownEnd);
+      this.#problem = `has a member that none has: ${name}`;
+      return;
     }
-    return this.#operation(members);
+    const place = placeOf(this.#count, member);
+    this.#places[place] = start;
+    this.#places[place + 1] = end;
   }
 
-  #operation(members: Members): Operation | string {
-    const { load, store, delete: removal } = members;
-    const target = load ?? store ?? removal;
-    const actions =
-      Number(load !== undefined) + Number(store !== undefined) + Number(removal !== undefined);
-    if (target === undefined || actions !== 1) return 'has not exactly one of load, store, delete';
-    if (store === undefined && (members.data ?? members.expire_time) !== undefined) {
+  close(end: number): void {
+    if (this.#isOver) return;
+    if (this.#body[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
+    else if (this.#count === BATCH_OPERATIONS_MAX) this.#areTooMany = true;
+    else this.#count++;
+  }
+
+  get #isOver(): boolean {
+    return this.#problem !== undefined || this.#areTooMany;
+  }
+
+  /** Why nothing of the batch may be done. */
+  refusal(): Failure | undefined {
+    for (let at = 0; at < this.#count; at++) {
+      const problem = this.#formProblem(at);
+      if (problem !== undefined) return failure('MALFORMED_BODY', `operation ${at} ${problem}`);
+    }
+    if (this.#areTooMany) {
+      const detail = `a batch has at most ${BATCH_OPERATIONS_MAX} operations`;
+      return failure('TOO_MANY_OPERATIONS', detail);
+    }
+    if (this.#problem === undefined) return undefined;
+    return failure('MALFORMED_BODY', `operation ${this.#count} ${this.#problem}`);
+  }
+
+  #formProblem(at: number): string | undefined {
+    const isStore = this.#has(at, STORE);
+    const actions = Number(this.#has(at, LOAD)) + Number(isStore) + Number(this.#has(at, DELETE));
+    if (actions !== 1) return 'has not exactly one of load, store, delete';
+    if (!isStore && (this.#has(at, DATA) || this.#has(at, EXPIRE_TIME))) {
       return 'has data or expire_time and is no store';
     }
-    if (kindOf(this.#body, target.start) !== 'string') return 'has a key that is no string';
-    const key = this.#key(target);
+    if (this.#body[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
+      return 'has a key that is no string';
+    }
+    return isStore && !this.#has(at, DATA) ? 'is a store without data' : undefined;
+  }
+
+  /** The operation at a position, made anew each time. */
+  operation(at: number): Operation {
+    const key = this.#key(at);
     if (typeof key !== 'string') return key;
-    const condition = this.#condition(members);
+    const condition = this.#condition(at);
     if (condition !== undefined && isFailure(condition)) return condition;
-    const pointer = members.pointer && pointerOf(this.#body, members.pointer);
+    const written = this.#range(at, POINTER);
+    const pointer = written && pointerOf(this.#body, written);
     if (typeof pointer === 'object') return pointer;
-    if (load !== undefined) return { action: 'load', key, condition, pointer };
-    if (store !== undefined) return this.#store({ key, condition, pointer }, members);
+    if (this.#has(at, LOAD)) return { action: 'load', key, condition, pointer };
+    if (this.#has(at, STORE)) return this.#store(at, key, condition, pointer);
     if (pointer !== undefined) return { action: 'delete', key, condition, pointer };
     return { action: 'delete', key, condition: condition ?? ANY_VERSION };
   }
 
-  #store({ key, condition, pointer }: Target, members: Members): Operation | string {
-    const { data, expire_time: expireTime } = members;
-    if (data === undefined) return 'is a store without data';
-    if (data.end - data.start > this.#valueBytesMax) {
+  #store(
+    at: number,
+    key: Key,
+    condition: Condition | undefined,
+    pointer: Pointer | undefined,
+  ): Operation {
+    const { start, end } = this.#range(at, DATA)!;
+    if (end - start > this.#valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${this.#valueBytesMax} bytes`);
     }
-    const ttlNs = ttlOf(this.#body, expireTime);
+    const ttlNs = ttlOf(this.#body, this.#range(at, EXPIRE_TIME));
     if (typeof ttlNs === 'object') return ttlNs;
-    const value = { bytes: this.#body, start: data.start, end: data.end };
+    const value = { bytes: this.#body, start, end };
     return pointer === undefined
       ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
       : { action: 'store', key, value, ttlNs, condition, pointer };
   }
 
-  #condition(members: Members): Condition | Failure | undefined {
-    const { if_match: match, if_none_match: noneMatch } = members;
-    if (match === undefined && noneMatch === undefined) return undefined;
-    const ifMatch = match && this.#versions(match);
-    const ifNoneMatch = noneMatch && this.#versions(noneMatch);
+  #condition(at: number): Condition | Failure | undefined {
+    if (!this.#has(at, IF_MATCH) && !this.#has(at, IF_NONE_MATCH)) return undefined;
+    const ifMatch = this.#versions(at, IF_MATCH);
+    const ifNoneMatch = this.#versions(at, IF_NONE_MATCH);
     if (ifMatch !== null && ifNoneMatch !== null) return { ifMatch, ifNoneMatch };
     const expected = `"*", a tag without its quotes, or a list of at most ${ENTITY_TAGS_MAX}`;
     const name = ifMatch === null ? 'if_match' : 'if_none_match';
     return failure('INVALID_CONDITION', `${name} is ${expected}`);
   }
 
-  #versions(range: Range): Versions | null {
-    return versionsFrom(decode(this.#body, range, VERSIONS_BYTES_MAX));
+  #versions(at: number, member: number): Versions | null | undefined {
+    const range = this.#range(at, member);
+    return range && versionsFrom(decode(this.#body, range, VERSIONS_BYTES_MAX));
   }
 
-  /** The key that a string names. */
-  #key(range: Range): Key | Failure {
-    const written = this.#slice(range.start + 1, range.end - 1);
-    // Unescaped, the bytes of the text are those of the key.
-    if (!written.includes('\\')) return checkKey(written as Key);
-    const text = decode(this.#body, range, 6 * KEY_BYTES_MAX + 2) as string | undefined;
-    const key = text === undefined ? undefined : keyFromText(text);
-    if (key !== undefined) return checkKey(key);
+  #key(at: number): Key | Failure {
+    const place = this.#keyPlace(at);
+    const start = this.#places[place]!;
+    const end = this.#places[place + 1]!;
+    if (end - start <= WRITTEN_KEY_BYTES_MAX) {
+      // Unescaped, the bytes of the text are those of the key.
+      if (isPlain(this.#body, start, end)) {
+        return checkKey(this.#body.toString('latin1', start + 1, end - 1) as Key);
+      }
+      const text = decode(this.#body, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
+      const key = keyFromText(text);
+      if (key !== undefined) return checkKey(key);
+    }
     return failure('INVALID_KEY', 'the key is too long or has a lone surrogate');
   }
 
-  #string(range: Range): string {
-    const written = this.#slice(range.start + 1, range.end - 1);
-    return written.includes('\\') ? String(decode(this.#body, range)) : written;
+  #keyPlace(at: number): number {
+    if (this.#has(at, LOAD)) return placeOf(at, LOAD);
+    return placeOf(at, this.#has(at, STORE) ? STORE : DELETE);
   }
 
-  #slice(start: number, end: number): string {
-    return this.#text?.slice(start, end) ?? this.#body.toString('latin1', start, end);
+  #range(at: number, member: number): Range | undefined {
+    if (!this.#has(at, member)) return undefined;
+    const place = placeOf(at, member);
+    return { start: this.#places[place]!, end: this.#places[place + 1]! };
   }
+
+  #has(at: number, member: number): boolean {
+    // Not there for more operations than there is room for: then one before has none of its members.
+    return this.#places[placeOf(at, member)]! > 0;
+  }
+}
+
+/** Where the beginning of a member of an operation is noted. */
+function placeOf(operation: number, member: number): number {
+  return (operation * NAMES.length + member) * 2;
+}
+
+/** Whether a string has no escapes. */
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === BACKSLASH) return false;
+  return true;
 }
 
 /** The versions that a condition lists; null if it lists none. */

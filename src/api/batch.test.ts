@@ -103,6 +103,48 @@ test('conditions are tags, without the quotes of a header', async () => {
   expect(failed).toBe(5);
 });
 
+test('a condition that does not hold is answered with the version that is there', async () => {
+  const { send } = setUp();
+  const etag = (await put(send, 'a', '1')).headers.etag!.slice(1, -1);
+  const operations = [
+    { store: 'a', data: 2, if_none_match: '*' },
+    { load: 'a', if_match: 'x' },
+    { delete: 'a', if_match: 'x' },
+    { store: 'b', data: 2, if_match: '*' },
+  ];
+  const failed = { status: 412, code: 'PRECONDITION_FAILED' };
+  expect(documentOf(await batch(send, operations)).results).toEqual([
+    { ...failed, etag },
+    { ...failed, etag },
+    { ...failed, etag },
+    failed,
+  ]);
+});
+
+test('operations on one key are done in their order, also when the first of them takes long', async () => {
+  const { send } = setUp();
+  const long = JSON.stringify(Array.from({ length: 50_000 }, (_, n) => n));
+  await put(send, 'a', long);
+  const { results } = documentOf(
+    await batch(send, [
+      { load: 'a', pointer: '/49999' },
+      { store: 'a', pointer: '/49999', data: 'new' },
+      { load: 'a', pointer: '/49999' },
+      { store: 'b', data: 1 },
+      { store: 'a', data: 2 },
+      { load: 'a' },
+    ]),
+  );
+  expect(results.map(({ data }) => data)).toEqual([
+    49_999,
+    undefined,
+    'new',
+    undefined,
+    undefined,
+    2,
+  ]);
+});
+
 test('what is wrong with the values of an operation is its failure alone', async () => {
   const { send } = setUp();
   const answer = await batch(send, [

@@ -78,6 +78,8 @@ export interface Failure {
   readonly code: FailureCode;
   /** What happened this time, for a person to read. */
   readonly detail: string;
+  /** The version that the record is at, where that is what failed a condition. */
+  readonly version?: string;
 }
 
 /** Makes the failure `code`; `detail` says what happened this time. */

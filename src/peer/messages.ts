@@ -5,7 +5,7 @@ import { parseAddress } from '../net/address.ts';
 import { ProtocolError } from './frame.ts';
 
 /** The version of what peers say to each other. Nodes with different ones do not talk. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /**
  * The number of the frame that answers a hello: whether the peer lets this node in. Who is refused gets

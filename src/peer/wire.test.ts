@@ -145,6 +145,12 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     code: fc.constantFrom('KEY_NOT_FOUND' as const, 'PRECONDITION_FAILED' as const),
     detail: fc.string({ unit: 'grapheme' }),
   }),
+  fc.record({
+    status: fc.constant('failed' as const),
+    code: fc.constant('PRECONDITION_FAILED' as const),
+    detail: fc.string({ unit: 'grapheme' }),
+    version: fc.constantFrom('3zcsl-qbglm-1', '0-0-1-0a1b2c3d4e'),
+  }),
 );
 
 /** The body of the one frame that `write` writes. */

@@ -287,7 +287,9 @@ function readVersions(from: FieldReader): Versions | undefined {
 
 /** A bound of the bytes that {@link writeReply} writes. */
 export function replyBytesMax(reply: Reply): number {
-  if (reply.status === 'failed') return 2 + reply.code.length + 3 * reply.detail.length;
+  if (reply.status === 'failed') {
+    return 3 + reply.code.length + (reply.version?.length ?? 0) + 3 * reply.detail.length;
+  }
   const value = reply.status === 'ok' ? reply.value : undefined;
   return META_BYTES + 2 + (value === undefined ? 0 : value.end - value.start);
 }
@@ -303,6 +305,8 @@ export function writeReply(to: FrameWriter, reply: Reply): void {
       to.u8(STATUSES.failed);
       to.u8(reply.code.length);
       to.latin1(reply.code);
+      to.u8(reply.version?.length ?? 0);
+      to.latin1(reply.version ?? '');
       return to.utf8(reply.detail);
     case 'unchanged':
       to.u8(STATUSES.unchanged);
@@ -335,7 +339,10 @@ export function readReply(from: FieldReader, node: NodeRef): KeptReply {
     case STATUSES.failed: {
       const code = from.latin1(from.u8());
       if (!isFailureCode(code)) throw new ProtocolError('a reply with an unknown failure');
-      return failure(code, from.utf8(within(BOUNDS.detailBytes, from.left)));
+      const version = from.latin1(from.u8());
+      if (!/^[\w-]*$/.test(version)) throw new ProtocolError('a reply with a bad version');
+      const failed = failure(code, from.utf8(within(BOUNDS.detailBytes, from.left)));
+      return version === '' ? failed : { ...failed, version };
     }
     default:
       throw new ProtocolError('a reply with an unknown status');

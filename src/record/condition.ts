@@ -33,8 +33,7 @@ export function brokenCondition(
 export function preconditionFailed(request: Request, meta: Meta | undefined): Failure {
   const current = meta === undefined ? 'does not exist' : `is at version "${versionOf(meta)}"`;
   const key = keyText(request.key);
-  return failure(
-    'PRECONDITION_FAILED',
-    `unable to ${request.action} ${key} key, ${key} ${current}`,
-  );
+  const detail = `unable to ${request.action} ${key} key, ${key} ${current}`;
+  const failed = failure('PRECONDITION_FAILED', detail);
+  return meta === undefined ? failed : { ...failed, version: versionOf(meta) };
 }

@@ -1,5 +1,6 @@
 /** Versions: the names of a record's states, which entity tags carry. */
 
+import type { TextBuffer } from '../base/text-buffer.ts';
 import type { Meta } from './reply.ts';
 
 /** The first part of a version, which stays for minutes: printing it is what takes long. */
@@ -8,13 +9,39 @@ let lastHighText = '0';
 
 /** Names one state of a record. A key that is deleted and stored again gets another. */
 export function versionOf(meta: Meta): string {
-  // In two parts: a number of more than 32 bits takes V8 four times as long to print.
-  const high = Math.floor(meta.createdAt / 2 ** 28);
-  const low = meta.createdAt - high * 2 ** 28;
+  const high = highOf(meta);
+  const low = meta.createdAt - high * LOW;
+  const version = `${textOf(high)}-${low.toString(36)}-${meta.index.toString(36)}`;
+  return meta.salt === undefined ? version : `${version}-${meta.salt}`;
+}
+
+/** Adds what {@link versionOf} gives. */
+export function writeVersion(to: TextBuffer, meta: Meta): void {
+  if (meta.salt !== undefined || meta.index > INDEX_MAX) {
+    to.add(versionOf(meta));
+    return;
+  }
+  const high = highOf(meta);
+  to.add(textOf(high));
+  to.add('-');
+  to.addBase36(meta.createdAt - high * LOW);
+  to.add('-');
+  to.addBase36(meta.index);
+}
+
+/** In two parts: a number of more than 32 bits takes V8 four times as long to print. */
+const LOW = 2 ** 28;
+
+const INDEX_MAX = 2 ** 31 - 1;
+
+function highOf({ createdAt }: Meta): number {
+  return Math.floor(createdAt / LOW);
+}
+
+function textOf(high: number): string {
   if (high !== lastHigh) {
     lastHighText = high.toString(36);
     lastHigh = high;
   }
-  const version = `${lastHighText}-${low.toString(36)}-${meta.index.toString(36)}`;
-  return meta.salt === undefined ? version : `${version}-${meta.salt}`;
+  return lastHighText;
 }

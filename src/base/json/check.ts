@@ -6,7 +6,7 @@
 import { failure, type Failure } from '../errors.ts';
 import { NESTING_MAX } from '../limits.ts';
 import { codeOf, expectedIn, FIRST_ACTION, TRANSITIONS } from './grammar.ts';
-import { isNamed } from './name.ts';
+import { nameAt } from './name.ts';
 import type { Range } from './range.ts';
 import type { Steps } from './scan.ts';
 
@@ -21,6 +21,16 @@ export interface Checked {
   readonly members: readonly (Range | undefined)[];
 }
 
+/** Takes note of the members of objects at one level of a text, which may turn out not to be JSON. */
+export interface MemberSink {
+  /** 1 for the members of the outermost object, 2 for those of the objects in the outermost list. */
+  readonly level: 1 | 2;
+  /** A member has the name in the string from `nameStart` to `nameEnd`, and the value in `start` to `end`. */
+  member(nameStart: number, nameEnd: number, start: number, end: number): void;
+  /** The value that they are members of ends before `end`; or it is a value of another kind. */
+  close(end: number): void;
+}
+
 /**
  * Checks a text in one piece, which takes about 2 ns a byte.
  *
@@ -29,9 +39,10 @@ export interface Checked {
  * @returns `MALFORMED_BODY` that says where and why, or `NESTED_TOO_DEEPLY`.
  */
 export function check(bytes: Uint8Array, names: readonly Uint8Array[]): Checked | Failure {
-  const machine = new Machine(bytes, names);
+  const members = new NamedMembers(bytes, names);
+  const machine = new Machine(bytes, members);
   machine.run(bytes.length);
-  return machine.outcome();
+  return members.of(machine.outcome());
 }
 
 /** As {@link check}, in pieces that take at most half a millisecond each. */
@@ -39,11 +50,41 @@ export function* checkInPieces(
   bytes: Uint8Array,
   names: readonly Uint8Array[],
 ): Steps<Checked | Failure> {
-  const machine = new Machine(bytes, names);
+  const members = new NamedMembers(bytes, names);
+  return members.of(yield* checkFor(bytes, members));
+}
+
+/** As {@link checkInPieces}, for a sink; where it comes to a failure, what the sink was told means nothing. */
+export function* checkFor(bytes: Uint8Array, sink: MemberSink): Steps<Range | Failure> {
+  const machine = new Machine(bytes, sink);
   for (let until = PIECE_BYTES; machine.run(Math.min(until, bytes.length)); until += PIECE_BYTES) {
     yield;
   }
   return machine.outcome();
+}
+
+/** Keeps the members that have one of a few names. */
+class NamedMembers implements MemberSink {
+  readonly level = 1;
+  readonly #bytes: Uint8Array;
+  readonly #names: readonly Uint8Array[];
+  readonly #members: (Range | undefined)[] = [];
+
+  constructor(bytes: Uint8Array, names: readonly Uint8Array[]) {
+    this.#bytes = bytes;
+    this.#names = names;
+  }
+
+  member(nameStart: number, nameEnd: number, start: number, end: number): void {
+    const at = nameAt(this.#bytes, nameStart, nameEnd, this.#names);
+    if (at >= 0) this.#members[at] = { start, end };
+  }
+
+  close(): void {}
+
+  of(root: Range | Failure): Checked | Failure {
+    return 'status' in root ? root : { root, members: this.#members };
+  }
 }
 
 const VALUE = codeOf('value');
@@ -76,8 +117,8 @@ const WORD_LEVELS = 32;
 
 class Machine {
   readonly #bytes: Uint8Array;
-  readonly #names: readonly Uint8Array[];
-  readonly #members: (Range | undefined)[] = [];
+  readonly #sink: MemberSink;
+  readonly #level: number;
   #at = 0;
   #state = PLACED_VALUE;
   #depth = 0;
@@ -87,16 +128,18 @@ class Machine {
   readonly #outerLevels: number[] = [];
   /** Where the string that was begun last begins, if it is a name; -1 if it is a value. */
   #nameAt = -1;
-  /** The member that was named last, if it is asked for. */
-  #member = -1;
-  #rootAt = 0;
+  /** The name of the member that the sink is to be told of next, and where its value begins. */
+  #memberNameAt = 0;
+  #memberNameEnd = 0;
   #memberAt = 0;
+  #rootAt = 0;
   #rootEnd = 0;
   #failure: Failure | undefined;
 
-  constructor(bytes: Uint8Array, names: readonly Uint8Array[]) {
+  constructor(bytes: Uint8Array, sink: MemberSink) {
     this.#bytes = bytes;
-    this.#names = names;
+    this.#sink = sink;
+    this.#level = sink.level;
   }
 
   /** Goes on up to `until`; false when nothing is left. */
@@ -132,14 +175,15 @@ class Machine {
     return this.#failure === undefined && at < bytes.length;
   }
 
-  outcome(): Checked | Failure {
+  /** Where the whole lies, without the white space around it. */
+  outcome(): Range | Failure {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#depth === 0 && NUMBERS.includes(this.#state)) {
       this.#endValue(this.#at);
       this.#state = AFTER;
     }
     if (this.#depth > 0 || this.#state !== AFTER) return this.#malformed(this.#state, this.#at);
-    return { root: { start: this.#rootAt, end: this.#rootEnd }, members: this.#members };
+    return { start: this.#rootAt, end: this.#rootEnd };
   }
 
   /** Does what the byte at `at` asks for; the next state, or FAIL. */
@@ -153,7 +197,10 @@ class Machine {
         return STRING;
       case END_STRING:
         if (this.#nameAt < 0) return this.#endValue(at + 1);
-        if (this.#depth === 1) this.#member = this.#wanted(at + 1);
+        if (this.#depth === this.#level) {
+          this.#memberNameAt = this.#nameAt;
+          this.#memberNameEnd = at + 1;
+        }
         return COLON;
       case END_LITERAL:
         return this.#endValue(at + 1);
@@ -198,25 +245,19 @@ class Machine {
 
   #startPlaced(at: number): void {
     if (this.#depth === 0) this.#rootAt = at;
-    else if (this.#depth === 1) this.#memberAt = at;
+    else if (this.#depth === this.#level) this.#memberAt = at;
   }
 
   /** Takes note of a value that ends before `end`; the next state. */
   #endValue(end: number): number {
-    if (this.#depth === 0) this.#rootEnd = end;
-    else if (this.#depth === 1 && this.#member >= 0) {
-      this.#members[this.#member] = { start: this.#memberAt, end };
-      this.#member = -1;
-    }
+    const depth = this.#depth;
+    if (depth === this.#level) {
+      if (this.#isInObject()) {
+        this.#sink.member(this.#memberNameAt, this.#memberNameEnd, this.#memberAt, end);
+      }
+    } else if (depth === this.#level - 1) this.#sink.close(end);
+    if (depth === 0) this.#rootEnd = end;
     return AFTER;
-  }
-
-  /** Which of the members that are asked for has the name that ends before `end`; -1 for none. */
-  #wanted(end: number): number {
-    const range = { start: this.#nameAt, end };
-    let at = this.#names.length - 1;
-    while (at >= 0 && !isNamed(this.#bytes, range, this.#names[at]!)) at--;
-    return at;
   }
 
   #malformed(state: number, at: number): Failure {

@@ -22,8 +22,24 @@ export function nameBytes(name: string): Uint8Array {
  * for. Takes time in proportion to what they have in common.
  */
 export function isNamed(bytes: Uint8Array, range: Range, name: Uint8Array): boolean {
-  const end = range.end - 1;
-  let at = range.start + 1;
+  return isNameAt(bytes, range.start + 1, range.end - 1, name);
+}
+
+/** Which of `names` the string from `start` to `end`, quotes included, stands for; -1 for none of them. */
+export function nameAt(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  names: readonly Uint8Array[],
+): number {
+  let at = names.length - 1;
+  while (at >= 0 && !isNameAt(bytes, start + 1, end - 1, names[at]!)) at--;
+  return at;
+}
+
+/** As {@link isNamed}, without the quotes. */
+function isNameAt(bytes: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
+  let at = start;
   for (let matched = 0; matched < name.length; matched++, at++) {
     if (at >= end) return false;
     const byte = bytes[at]!;

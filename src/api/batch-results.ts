@@ -1,0 +1,161 @@
+/** The results of a batch on their way to the client. */
+
+import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
+import { ANSWER_CHUNK_CHARS, BATCH_ANSWER_BYTES_MAX } from '../base/limits.ts';
+import { TextBuffer } from '../base/text-buffer.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { keep, type Reply } from '../record/reply.ts';
+import type { Action, Request } from '../record/request.ts';
+import { writeVersion } from '../record/version.ts';
+import { byteString, JSON_HEAD, renderMeta, renderNode } from './answer.ts';
+import { ANY_VERSION, type Operation } from './batch-document.ts';
+
+/** What the client wants to be told of each operation. */
+export interface Wish {
+  /** Meta and node of what was served. */
+  readonly meta: boolean;
+  /** Only failures, each with its position. */
+  readonly minimal: boolean;
+}
+
+/** What happened to an operation that had to wait for those before it. */
+interface Outcome {
+  readonly operation: Operation;
+  readonly reply: Reply;
+}
+
+/** Writes the results in the order of the operations, as they come. */
+export class BatchResults {
+  readonly #exchange: Exchange;
+  readonly #wish: Wish;
+  readonly #headers: readonly string[];
+  readonly #text = new TextBuffer();
+  #isFirst = true;
+  /** The position whose result is written next … */
+  #next = 0;
+  /** … and what came before it was its turn. */
+  readonly #early = new Map<number, Outcome>();
+  /** Bytes of the values that were taken. */
+  #valueBytes = 0;
+  #failed = 0;
+
+  constructor(exchange: Exchange, wish: Wish) {
+    this.#exchange = exchange;
+    this.#wish = wish;
+    this.#headers = wish.minimal
+      ? [...JSON_HEAD, 'Preference-Applied', 'return=minimal']
+      : JSON_HEAD;
+    this.#text.add('{"results":[');
+  }
+
+  /** Whether enough is gathered for a chunk. */
+  get isLong(): boolean {
+    return this.#text.length >= ANSWER_CHUNK_CHARS;
+  }
+
+  /** Takes the outcome at a position, at once: the reply's value may not be there later. */
+  put(at: number, operation: Operation, reply: Reply): void {
+    const told = this.#bounded(operation, reply);
+    if (at !== this.#next) {
+      this.#early.set(at, { operation, reply: keep(told) });
+      return;
+    }
+    this.#render(operation, told);
+    while (this.#early.size > 0) {
+      const outcome = this.#early.get(this.#next);
+      if (outcome === undefined) return;
+      this.#early.delete(this.#next);
+      this.#render(outcome.operation, outcome.reply);
+    }
+  }
+
+  /** Writes what is gathered; resolves when there may be more. */
+  async flush(): Promise<void> {
+    if (!this.#exchange.isAnswered) this.#exchange.begin(200, this.#headers);
+    const isRead = this.#exchange.write(this.#text.bytes);
+    this.#text.clear();
+    if (!isRead) await this.#exchange.drained();
+  }
+
+  end(): void {
+    this.#text.add(`\n],"failed":${this.#failed}}\n`);
+    if (this.#exchange.isAnswered) this.#exchange.end(this.#text.bytes);
+    else this.#exchange.send(200, this.#headers, this.#text.bytes);
+  }
+
+  /** Gives its memory back. */
+  free(): void {
+    this.#text.free();
+  }
+
+  /** The reply as far as it is shown: of a load with its value, if there is room for it. */
+  #bounded(operation: Operation, reply: Reply): Reply {
+    if (reply.status !== 'ok' || reply.value === undefined) return reply;
+    if (!isOf(operation, 'load')) return { ...reply, value: undefined };
+    const bytes = reply.value.end - reply.value.start;
+    if (this.#valueBytes + bytes > BATCH_ANSWER_BYTES_MAX) return TOO_LARGE;
+    this.#valueBytes += bytes;
+    return reply;
+  }
+
+  #render(operation: Operation, reply: Reply): void {
+    const at = this.#next++;
+    if (reply.status === 'failed') this.#renderFailure(at, operation, reply);
+    else if (!this.#wish.minimal) this.#renderServed(operation, reply);
+  }
+
+  #renderServed(operation: Operation, reply: Exclude<Reply, Failure>): void {
+    const text = this.#text;
+    const value = reply.status === 'ok' ? reply.value : undefined;
+    this.#separate();
+    if (isOf(operation, 'delete')) text.add('{"status":200');
+    else {
+      text.add(reply.status === 'ok' ? '{"status":200,"etag":"' : '{"status":304,"etag":"');
+      writeVersion(text, reply.meta);
+      text.add('"');
+    }
+    if (this.#wish.meta) {
+      text.add(`,"meta":${renderMeta(reply.meta)},"node":${renderNode(reply.node)}`);
+    }
+    if (value !== undefined) {
+      text.add(',"data":');
+      text.copy(value.bytes, value.start, value.end);
+    }
+    text.add('}');
+  }
+
+  #renderFailure(at: number, operation: Operation, problem: Failure): void {
+    let { code } = problem;
+    const { version } = problem;
+    const isDelete = isOf(operation, 'delete');
+    if (isDelete && code === 'PRECONDITION_FAILED' && operation.condition === ANY_VERSION) {
+      code = 'KEY_NOT_FOUND';
+    }
+    const isMiss = httpStatus(code) === 404 && (isDelete || isOf(operation, 'load'));
+    if (!isMiss) this.#failed++;
+    if (isMiss && this.#wish.minimal) return;
+    const position = this.#wish.minimal ? `"position":${at},` : '';
+    const isEveryday = isMiss || code === 'PRECONDITION_FAILED';
+    const detail = isEveryday ? '' : `,"detail":${byteString(JSON.stringify(problem.detail))}`;
+    this.#separate();
+    const etag = version === undefined ? '' : `,"etag":"${version}"`;
+    this.#text.add(`{${position}"status":${httpStatus(code)},"code":"${code}"${etag}${detail}}`);
+  }
+
+  #separate(): void {
+    this.#text.add(this.#isFirst ? '\n' : ',\n');
+    this.#isFirst = false;
+  }
+}
+
+const TOO_LARGE = failure(
+  'ANSWER_TOO_LARGE',
+  `the answer to a batch has at most ${BATCH_ANSWER_BYTES_MAX} bytes of values`,
+);
+
+function isOf<A extends Action>(
+  operation: Operation,
+  action: A,
+): operation is Extract<Request, { action: A }> {
+  return !isFailure(operation) && operation.action === action;
+}
