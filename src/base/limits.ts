@@ -410,8 +410,11 @@ export const LEVELDB_WRITE_BUFFER_BYTES = 16 * MIB;
 /** How long a change that nobody waits for may wait for others to be written to disk together. */
 export const JOURNAL_DELAY_MS = 10;
 
+/** Changes that are handed to LevelDB at a time: some 1 ms of work. */
+export const JOURNAL_PIECE_OPERATIONS = 1000;
+
 /** Bytes of changes that wait to be written to disk; past it answers wait, too. */
-export const JOURNAL_UNWRITTEN_BYTES_MAX = 64 * MIB;
+export const JOURNAL_UNWRITTEN_BYTES_MAX = 16 * MIB;
 
 /** Pause before a disk that has failed is tried again. */
 export const DISK_RETRY_MS = 1000;
