@@ -232,15 +232,20 @@ test('JSON: the first answer says where to begin, the next what has happened sin
   expect((await pull(send, `?prefix=a&since=${next}`)).events).toEqual([]);
 });
 
-test('a node that closes ends its streams, and answers who waits', async () => {
+test('a node that closes ends its streams, also those that are not read, and answers who waits', async () => {
   const { timers, engine } = setUp();
   const closing = new AbortController();
   const api = apiOver(engine, { timers, closing: closing.signal });
   const { next } = await pull(sendTo(api), '');
   const stream = watch(api, '');
-  const waiting = pull(sendTo(api), `?wait=30s&since=${next}`);
+  const [slow, slowStart] = [watch(api, ''), watch(api, '?initial=true')];
+  slow.isFull = slowStart.isFull = true;
+  const waiting = pull(sendTo(api), `?prefix=b&wait=30s&since=${next}`);
+  await put(sendTo(api), 'a', '1');
   await timers.settle();
   closing.abort();
+  await timers.settle();
+  expect(slow.isGone && slowStart.isGone).toBe(true);
   expect((await waiting).events).toEqual([]);
   expect((await stream.answer).text).toContain('event: ready');
   expect((await watch(api, '').answer).status).toBe(200);

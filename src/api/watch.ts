@@ -92,10 +92,12 @@ class Bell {
 
 async function stream(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): Promise<void> {
   const { exchange, options } = visit;
-  const writer = new StreamWriter(exchange, watch, bell.timers);
+  const writer = new StreamWriter(exchange, watch, bell.timers, options.closing);
   if (wish.initial) {
     const broken = await tellInitial(visit, wish, writer);
     if (broken !== undefined) return failLate(exchange, broken);
+    // It may not be whole.
+    if (options.closing?.aborted) return exchange.abort();
   }
   const eventsMax = wish.values ? 1 : EVENTS_PER_TAKE;
   for (;;) {
@@ -111,7 +113,7 @@ async function stream(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): 
   }
 }
 
-/** Tells of all records that are there; undefined when that is done, or the client has gone. */
+/** Tells of all records that are there; undefined when that is done, or nobody waits for it any more. */
 async function tellInitial(
   visit: Visit,
   wish: WatchWish,
@@ -119,7 +121,8 @@ async function tellInitial(
 ): Promise<Failure | undefined> {
   const { exchange, options } = visit;
   const { scope, interest } = wish;
-  const lane = options.scheduler.enter('client', () => exchange.isGone);
+  const isOver = (): boolean => exchange.isGone || options.closing?.aborted === true;
+  const lane = options.scheduler.enter('client', isOver);
   if (isFailure(lane)) return lane;
   for (const key of interest.keys) await tellRecord(visit, key, wish, writer);
   for (const prefix of interest.prefixes) {
@@ -159,13 +162,16 @@ class StreamWriter {
   readonly #exchange: Exchange;
   readonly #watch: Watch;
   readonly #timers: Timers;
+  readonly #closing: AbortSignal | undefined;
   #text = 'retry: 1000\n\n';
   #hasEvents = false;
 
-  constructor(exchange: Exchange, watch: Watch, timers: Timers) {
+  /** `closing` cuts off a client that does not keep up. */
+  constructor(exchange: Exchange, watch: Watch, timers: Timers, closing: AbortSignal | undefined) {
     this.#exchange = exchange;
     this.#watch = watch;
     this.#timers = timers;
+    this.#closing = closing;
   }
 
   /** Whether enough is gathered to be written. */
@@ -201,8 +207,11 @@ class StreamWriter {
   }
 
   async #drained(): Promise<void> {
-    const cancel = this.#timers.after(WATCH_STUCK_MS, () => this.#exchange.abort());
+    const abort = (): void => this.#exchange.abort();
+    const cancel = this.#timers.after(WATCH_STUCK_MS, abort);
+    this.#closing?.addEventListener('abort', abort);
     await this.#exchange.drained();
+    this.#closing?.removeEventListener('abort', abort);
     cancel();
   }
 }

@@ -42,6 +42,9 @@ export async function openMemory(setting: Setting): Promise<Backend> {
   const self = { id: disk?.identity.id ?? randomUUID(), addr: formatAddress(advertised) };
   const store = makeStore(setting, self, disk);
   const gone = new Deferred<string | undefined>();
+  let isLeaving = false;
+  /** Whether there is nobody to hand over to, so that leaving is just going. */
+  let isAlone = false;
   const kept = readKept(disk?.identity.topology);
   const beginning = new Beginning({
     config,
@@ -56,7 +59,11 @@ export async function openMemory(setting: Setting): Promise<Backend> {
     self,
     store,
     transport,
-    onAdopt: (topology) => disk?.keepTopology({ ...topology, hasLeft: false }),
+    onAdopt(topology) {
+      disk?.keepTopology({ ...topology, hasLeft: false });
+      isAlone = topology.members.length === 1;
+      if (isLeaving && isAlone) gone.resolve(undefined);
+    },
     giveOthers: (topology) => beginning.giveOthers(topology),
     onGone(reason) {
       if (reason === undefined) disk?.keepLeaving();
@@ -72,7 +79,11 @@ export async function openMemory(setting: Setting): Promise<Backend> {
     changeStats: () => cluster.changeStats(),
     diskStats: disk && (() => disk.stats()),
     gone: gone.promise,
-    leave: () => cluster.leave(),
+    leave() {
+      isLeaving = true;
+      if (isAlone) gone.resolve(undefined);
+      else cluster.leave();
+    },
     facts: { id: self.id, server: self.addr },
     host: advertised.host,
     reload: (material) => transport.reload(readCredentials(config, material)),

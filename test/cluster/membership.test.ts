@@ -216,12 +216,20 @@ test('a dead member is forgotten, one that can be reached is not', async () => {
   await settled(cluster, [1, 2, 3]);
 }, 60_000);
 
-test('-leave-on-stop: a member that is told to stop hands over first', async () => {
-  await using cluster = await TestCluster.form(2, ['-leave-on-stop', '30s']);
+test('-leave-on-stop: a member that is told to stop hands over first, the last one just stops', async () => {
+  await using cluster = await TestCluster.form(2, ['-leave-on-stop', '1h']);
   for (const key of KEYS) await cluster.ask(1, 'PUT', key, 1);
   cluster.node(1).signal('SIGTERM');
   expect(await cluster.node(1).exit).toEqual({ code: 0, signal: null });
   for (const key of KEYS) expect((await cluster.ask(2, 'GET', key)).status).toBe(200);
+  cluster.node(2).signal('SIGTERM');
+  expect(await cluster.node(2).exit).toEqual({ code: 0, signal: null });
+}, 60_000);
+
+test('-leave-on-stop: when all members are told to stop at once all do', async () => {
+  await using cluster = await TestCluster.form(2, ['-leave-on-stop', '1h']);
+  for (const node of cluster.nodes) node.signal('SIGTERM');
+  for (const node of cluster.nodes) expect(await node.exit).toEqual({ code: 0, signal: null });
 }, 60_000);
 
 test('only a member can be taken away, and not the last one', async () => {
