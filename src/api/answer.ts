@@ -5,7 +5,7 @@ import { failureTitle, httpStatus, retryAfterSeconds, type Failure } from '../ba
 import { PROBLEM_DETAIL_CHARS_MAX } from '../base/limits.ts';
 import { formatTimestamp } from '../base/timestamp.ts';
 import type { Exchange, Piece } from '../http/exchange.ts';
-import type { Meta, NodeRef, Reply, Served } from '../record/reply.ts';
+import { isKept, type Meta, type NodeRef, type Reply, type Served } from '../record/reply.ts';
 import type { Action, Request } from '../record/request.ts';
 import { entityTag } from './condition.ts';
 
@@ -18,13 +18,8 @@ const STRING_VALUE_BYTES_MAX = 16 * 1024;
 /** The head of an answer in JSON. */
 export const JSON_HEAD: readonly [string, string] = ['Content-Type', 'application/json'];
 
-/** Sends a reply to a client, at once: the reply's value may not be there later, unless it `isKept`. */
-export function sendReply(
-  exchange: Exchange,
-  request: Request,
-  reply: Reply,
-  isKept?: boolean,
-): void {
+/** Sends a reply to a client, at once: the reply's value may not be there later, unless it is kept. */
+export function sendReply(exchange: Exchange, request: Request, reply: Reply): void {
   if (reply.status === 'failed') {
     sendFailure(exchange, reply);
     return;
@@ -35,17 +30,9 @@ export function sendReply(
     return;
   }
   const headers = tag === undefined ? JSON_HEAD : [JSON_HEAD[0], JSON_HEAD[1], 'ETag', tag];
-  exchange.send(
-    200,
-    headers,
-    renderRecord(request.action, reply),
-    isKept ?? isEcho(request, reply),
-  );
-}
-
-/** Whether a reply shows the bytes of the client's own body, to which nobody writes again. */
-function isEcho(request: Request, { value }: Served): boolean {
-  return request.action === 'store' && value?.bytes === request.value.bytes;
+  const { value } = reply;
+  const kept = value !== undefined && isKept(value) ? value : undefined;
+  exchange.send(200, headers, renderRecord(request.action, reply), kept);
 }
 
 /** Whether the answer shows the version: a record's is, but not that of what is gone or was picked out. */

@@ -3,7 +3,7 @@
 import { failure } from '../base/errors.ts';
 import { nameBytes } from '../base/json/name.ts';
 import { kindOf } from '../base/json/scan.ts';
-import type { ByteRange } from '../record/reply.ts';
+import { asKept, type ByteRange } from '../record/reply.ts';
 import type { Pointer } from '../record/request.ts';
 import { decode, pointerOf, ttlOf, type DocumentForm } from './document.ts';
 import { servingDocument } from './serve.ts';
@@ -30,7 +30,7 @@ const APPEND_DOCUMENT: DocumentForm<Append> = {
     if (maxLength !== undefined && !(Number.isSafeInteger(most) && Number(most) > 0)) {
       return failure('INVALID_PARAMETER', 'max_length is a whole number from 1 on');
     }
-    const range = { bytes: body, start: values.start, end: values.end };
+    const range = asKept({ bytes: body, start: values.start, end: values.end });
     return { values: range, pointer: place, maxLength: most as number | undefined, ttlNs };
   },
 };

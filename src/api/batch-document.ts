@@ -12,6 +12,7 @@ import {
   ENTITY_TAGS_MAX,
   KEY_BYTES_MAX,
 } from '../base/limits.ts';
+import { asKept } from '../record/reply.ts';
 import type { Condition, Pointer, Request, Versions } from '../record/request.ts';
 import { decode, pointerOf, ttlOf } from './document.ts';
 import { checkKey } from './key.ts';
@@ -174,7 +175,7 @@ export class Operations implements MemberSink {
     }
     const ttlNs = ttlOf(this.#body, this.#range(at, EXPIRE_TIME));
     if (typeof ttlNs === 'object') return ttlNs;
-    const value = { bytes: this.#body, start, end };
+    const value = asKept({ bytes: this.#body, start, end });
     return pointer === undefined
       ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
       : { action: 'store', key, value, ttlNs, condition, pointer };

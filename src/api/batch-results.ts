@@ -4,7 +4,7 @@ import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts'
 import { ANSWER_CHUNK_CHARS, BATCH_ANSWER_BYTES_MAX } from '../base/limits.ts';
 import { TextBuffer } from '../base/text-buffer.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { keep, type Reply } from '../record/reply.ts';
+import { keep, release, type Reply } from '../record/reply.ts';
 import type { Action, Request } from '../record/request.ts';
 import { writeVersion } from '../record/version.ts';
 import { byteString, JSON_HEAD, renderMeta, renderNode } from './answer.ts';
@@ -91,17 +91,21 @@ export class BatchResults {
   /** The reply as far as it is shown: of a load with its value, if there is room for it. */
   #bounded(operation: Operation, reply: Reply): Reply {
     if (reply.status !== 'ok' || reply.value === undefined) return reply;
-    if (!isOf(operation, 'load')) return { ...reply, value: undefined };
     const bytes = reply.value.end - reply.value.start;
-    if (this.#valueBytes + bytes > BATCH_ANSWER_BYTES_MAX) return TOO_LARGE;
-    this.#valueBytes += bytes;
-    return reply;
+    const isShown = isOf(operation, 'load');
+    if (isShown && this.#valueBytes + bytes <= BATCH_ANSWER_BYTES_MAX) {
+      this.#valueBytes += bytes;
+      return reply;
+    }
+    release(reply);
+    return isShown ? TOO_LARGE : { ...reply, value: undefined };
   }
 
   #render(operation: Operation, reply: Reply): void {
     const at = this.#next++;
     if (reply.status === 'failed') this.#renderFailure(at, operation, reply);
     else if (!this.#wish.minimal) this.#renderServed(operation, reply);
+    release(reply);
   }
 
   #renderServed(operation: Operation, reply: Exclude<Reply, Failure>): void {

@@ -14,7 +14,7 @@ import {
 } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { checkPointer } from '../record/pointer.ts';
-import type { ByteRange } from '../record/reply.ts';
+import { asKept, type ByteRange } from '../record/reply.ts';
 import type { Pointer } from '../record/request.ts';
 
 /** A kind of document: the members that it may have, and what they mean. */
@@ -70,7 +70,7 @@ export const STORE_DOCUMENT: DocumentForm<StoreDocument> = {
     if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
     const ttlNs = ttlOf(body, expireTime);
     if (typeof ttlNs === 'object') return ttlNs;
-    return { value: { bytes: body, start: data.start, end: data.end }, ttlNs };
+    return { value: asKept({ bytes: body, start: data.start, end: data.end }), ttlNs };
   },
 };
 

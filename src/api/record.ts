@@ -5,7 +5,7 @@ import { check, checkInPieces, type Checked } from '../base/json/check.ts';
 import { SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { checkPointer } from '../record/pointer.ts';
-import type { ByteRange } from '../record/reply.ts';
+import { asKept, type ByteRange } from '../record/reply.ts';
 import type { Condition, Pointer, Request } from '../record/request.ts';
 import { conditionOf } from './condition.ts';
 import { parseTtl, STORE_DOCUMENT } from './document.ts';
@@ -79,7 +79,7 @@ function inPatch(bytesMax: number, make: (patch: ByteRange) => Request): BodyRea
       return failure('BODY_TOO_LARGE', `a patch has at most ${bytesMax} bytes`);
     }
     const served = (checked: Checked | Failure): Request | Failure =>
-      isFailure(checked) ? checked : make({ bytes: body, ...checked.root });
+      isFailure(checked) ? checked : make(asKept({ bytes: body, ...checked.root }));
     return body.length <= SMALL_TEXT_BYTES_MAX
       ? served(check(body, []))
       : scheduler.run('client', checkInPieces(body, []), isGone).then(served);

@@ -83,5 +83,5 @@ function serve({ exchange, options }: Visit, request: Request | Failure): void |
   if (isFailure(request)) return sendFailure(exchange, request);
   const reply = options.engine.serve(request, () => exchange.isGone);
   if (!(reply instanceof Promise)) return sendReply(exchange, request, reply);
-  return reply.then((later) => sendReply(exchange, request, later, true));
+  return reply.then((later) => sendReply(exchange, request, later));
 }

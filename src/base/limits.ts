@@ -25,10 +25,10 @@ export const RESTARTS_MAX = 16;
 export const LONG_WORK_MAX = 1024;
 
 /**
- * Memory for bodies that arrive in more than one read, all clients together; past it they are refused.
- * It is taken as they arrive, not as they are announced.
+ * Memory for bodies that come in more than one read, all clients together; past it they are refused. It is
+ * taken as they arrive, not as they are announced, and until they are answered.
  */
-export const BODIES_IN_FLIGHT_BYTES_MAX = 256 * MIB;
+export const BODIES_IN_FLIGHT_BYTES_MAX = 192 * MIB;
 
 /** What large bodies leave of it to small ones, which have up to {@link SMALL_BODY_BYTES_MAX} bytes. */
 export const SMALL_BODIES_BYTES_MIN = 64 * MIB;
@@ -38,8 +38,10 @@ export const SMALL_BODY_BYTES_MAX = 64 * KIB;
  * What is read in one turn of the event loop of bodies that arrive in more than one read, and how many of
  * those that wait for it read on then: about a millisecond for all of them together.
  */
-export const BODY_BYTES_PER_TURN = 512 * KIB;
-export const BODY_READERS_PER_TURN = 8;
+export const BODY_PACE = { bytesPerTurn: 512 * KIB, usersPerTurn: 2 };
+
+/** What is written in one turn of answers that do not fit a string, 64 KiB at a time. */
+export const ANSWER_PACE = { bytesPerTurn: 512 * KIB, usersPerTurn: 8 };
 
 /** What a client must send of a body in a second, on average, once its headers' time is over. */
 export const BODY_BYTES_PER_SECOND_MIN = KIB;
@@ -179,6 +181,9 @@ export const LOG_UNREAD_BYTES_MAX = MIB;
 
 /** Characters of a request target that a line of the log shows. */
 export const LOGGED_TARGET_CHARS_MAX = 512;
+
+/** Large values that are gone and still being read; past it whoever reads the oldest is cut off. */
+export const LENT_BYTES_MAX = 64 * MIB;
 
 /** Keys in one page of a listing. */
 export const PAGE_KEYS_MAX = 10_000;

@@ -78,7 +78,10 @@ export class Scheduler {
     if (!(lane instanceof Lane)) return lane;
     for (;;) {
       const goesOn = lane.share();
-      if (!(goesOn === true || (await goesOn))) return CLIENT_GONE;
+      if (!(goesOn === true || (await goesOn))) {
+        steps.return?.();
+        return CLIENT_GONE;
+      }
       const { done, value } = steps.next();
       if (done === true) return await value;
     }

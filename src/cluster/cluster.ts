@@ -132,8 +132,12 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request, isGone);
   }
 
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine> {
-    return this.#router.serveHere(request, fence);
+  serveHere(
+    request: Request,
+    fence: Fence,
+    isGone: () => boolean,
+  ): Reply | NotMine | Promise<KeptReply | NotMine> {
+    return this.#router.serveHere(request, fence, isGone);
   }
 
   scanHere(

@@ -20,7 +20,7 @@ export interface LocalEngine {
 /** A peer, which may find that it is not the owner. */
 export interface RemoteEngine {
   /** Serves a request that was sent there by the topology of `fence`. */
-  serve(request: Request, fence: Fence): Promise<KeptReply | NotMine>;
+  serve(request: Request, fence: Fence, isGone?: () => boolean): Promise<KeptReply | NotMine>;
 }
 
 /** What requests for keys on the move may have to wait for. */
@@ -87,21 +87,25 @@ export class Router {
   }
 
   /** Serves a request if this node is the owner by the very topology that it was sent by. */
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine> {
+  serveHere(
+    request: Request,
+    fence: Fence,
+    isGone?: () => boolean,
+  ): Reply | NotMine | Promise<KeptReply | NotMine> {
     const routes = this.#routes;
     // It has left, or was put out: whoever sent this will hear of it.
     if (this.#isClosed) return NOT_MINE;
     if (routes === undefined || isAhead(fence, routes.topology)) {
-      return this.#serveHereLater(request, fence);
+      return this.#serveHereLater(request, fence, isGone);
     }
     const { topology } = routes;
     const partition = topology.partitionOf(request.key);
     const isHere = isSameFence(topology, fence) && remoteIn(routes, partition) === null;
     if (!isHere) return NOT_MINE;
     if (this.#obstacle(routes, request.key, partition) !== undefined) {
-      return this.#serveHereLater(request, fence);
+      return this.#serveHereLater(request, fence, isGone);
     }
-    const reply = this.#serveLocally(routes, request, partition);
+    const reply = this.#serveLocally(routes, request, partition, isGone);
     if (!(reply instanceof Promise)) return reply;
     return reply.then((late) => late ?? NOT_MINE);
   }
@@ -135,7 +139,7 @@ export class Router {
           await this.#within(obstacle, endMs);
         }
       } else {
-        const answer = await remote.serve(request, routes.topology);
+        const answer = await remote.serve(request, routes.topology, isGone);
         if (answer.status !== 'not-mine') return answer;
         // One of the two goes by an older topology, for a moment.
         const pauseEndMs = Math.min(endMs, timers.nowMs() + NOT_MINE_PAUSE_MS);
@@ -145,7 +149,11 @@ export class Router {
     }
   }
 
-  async #serveHereLater(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
+  async #serveHereLater(
+    request: Request,
+    fence: Fence,
+    isGone?: () => boolean,
+  ): Promise<KeptReply | NotMine> {
     const { timers } = this.#options;
     const endMs = timers.nowMs() + MOVE_WAIT_HERE_MS;
     for (;;) {
@@ -160,7 +168,7 @@ export class Router {
         if (!isHere) return NOT_MINE;
         const obstacle = this.#obstacle(routes, request.key, partition);
         if (obstacle === undefined) {
-          const reply = this.#serveLocally(routes, request, partition);
+          const reply = this.#serveLocally(routes, request, partition, isGone);
           return (reply instanceof Promise ? await reply : keep(reply)) ?? NOT_MINE;
         }
         await this.#within(obstacle, endMs);

@@ -9,12 +9,21 @@ const FIRST_BYTES = 16 * 1024;
 /** How much larger the next buffer is. */
 const GROWTH = 4;
 
+/**
+ * Past this a buffer has room for the whole body: a larger one takes long to copy, and its pages take
+ * memory only when they are written. They are counted in steps of so many bytes.
+ */
+const GROWN_BYTES = 1024 * 1024;
+const STEP_BYTES = 256 * 1024;
+
 export class ArrivingBody {
   readonly #budget: BodyBudget;
   readonly #maxBytes: number;
   readonly #announcedBytes: number;
   #buffer: Buffer = Buffer.alloc(0);
   #bytes = 0;
+  /** What is taken of the budget. */
+  #takenBytes = 0;
 
   /** `announcedBytes` is the length, or the largest possible where the client does not tell. */
   constructor(budget: BodyBudget, maxBytes: number, announcedBytes: number) {
@@ -27,7 +36,7 @@ export class ArrivingBody {
   add(piece: Buffer): Failure | undefined {
     const bytes = this.#bytes + piece.length;
     if (bytes > this.#maxBytes) return bodyTooLarge(this.#maxBytes);
-    if (bytes > this.#buffer.length && !this.#grow(bytes)) {
+    if (bytes > this.#takenBytes && !this.#grow(bytes)) {
       return failure('OVERLOADED', 'too many bodies are arriving at the same time');
     }
     this.#buffer.set(piece, this.#bytes);
@@ -35,27 +44,37 @@ export class ArrivingBody {
     return undefined;
   }
 
-  /** The whole body. */
-  finish(): Buffer {
-    const body = this.#buffer.subarray(0, this.#bytes);
-    this.free();
-    return body;
+  /** The whole body, as it is until {@link ArrivingBody.free}. */
+  get whole(): Buffer {
+    return this.#buffer.subarray(0, this.#bytes);
   }
 
   /** Gives back what the budget lent; harmless when called twice. */
   free(): void {
-    this.#budget.free(this.#buffer.length);
+    this.#budget.free(this.#takenBytes);
+    this.#takenBytes = 0;
     this.#buffer = Buffer.alloc(0);
   }
 
   #grow(bytes: number): boolean {
-    const roomBytes = Math.max(bytes, FIRST_BYTES, GROWTH * this.#buffer.length);
-    const newBytes = Math.max(bytes, Math.min(roomBytes, this.#announcedBytes));
-    if (!this.#budget.grow(this.#buffer.length, newBytes)) return false;
+    const newBytes = this.#roomFor(bytes);
+    const steps = Math.ceil(bytes / STEP_BYTES);
+    const takenBytes = Math.min(newBytes, steps * STEP_BYTES);
+    if (!this.#budget.grow(this.#takenBytes, takenBytes)) return false;
+    this.#takenBytes = takenBytes;
+    if (newBytes === this.#buffer.length) return true;
     const buffer = Buffer.allocUnsafeSlow(newBytes);
     buffer.set(this.#buffer.subarray(0, this.#bytes));
     this.#buffer = buffer;
     return true;
+  }
+
+  /** The length of a buffer for so many bytes of this body. */
+  #roomFor(bytes: number): number {
+    if (bytes <= this.#buffer.length) return this.#buffer.length;
+    const roomBytes = Math.max(bytes, FIRST_BYTES, GROWTH * this.#buffer.length);
+    if (roomBytes > GROWN_BYTES) return Math.max(bytes, this.#announcedBytes);
+    return Math.max(bytes, Math.min(roomBytes, this.#announcedBytes));
   }
 }
 

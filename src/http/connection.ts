@@ -44,7 +44,9 @@ export interface Host {
   readonly unread: UnreadBudget;
   readonly headEnds: HeadEnds;
   readonly turns: Turns;
+  /** Of bodies that come in more than one read, and of large answers. */
   readonly pace: Pace;
+  readonly answerPace: Pace;
   readonly patience: Patience;
   /** Milliseconds, counted by the server's sweep: as coarse as that, and free of charge. */
   readonly nowMs: number;
@@ -88,7 +90,7 @@ export class Connection implements Line, Debtor {
     this.#socket = socket;
     this.#host = host;
     this.#sinceMs = host.nowMs;
-    this.outbox = new Outbox(socket, this, host.unread, () => this.#onDrained());
+    this.outbox = new Outbox(socket, this, host.unread, host.answerPace, () => this.#onDrained());
     socket
       .on('data', (chunk: Buffer) => this.#onData(chunk))
       .on('end', () => this.#onEnd())
@@ -132,7 +134,7 @@ export class Connection implements Line, Debtor {
 
   /** Leaves room for others between two reads of what goes on for long. */
   #keepPace(bytes: number): void {
-    const mayReadOn = this.#host.pace.read(bytes, () => {
+    const mayReadOn = this.#host.pace.spend(bytes, () => {
       if (this.#isEnding) this.#resume();
       else this.#goOn();
     });

@@ -1,9 +1,15 @@
 /** One request and its answer, as the API sees them: no socket, no parser, no `node:http`. */
 
 import type { Failure } from '../base/errors.ts';
+import type { Lease } from '../base/lease.ts';
 
 /** Bytes of an answer: text of which each character is one byte, or bytes as they are. */
 export type Piece = string | Uint8Array;
+
+/** Vouches that nobody writes to the bytes of an answer again, or not before a lease of them is released. */
+export interface Kept {
+  readonly lease?: Lease;
+}
 
 /** A request whose head has arrived, and the way to answer it. There is at most one answer. */
 export interface Exchange {
@@ -32,13 +38,13 @@ export interface Exchange {
   /**
    * Sends a whole answer. `headers` are names and values in turn; the length, the date and what
    * concerns the connection are added, and the body of an answer to HEAD is left out. The pieces may
-   * be on loan: what the socket does not take at once is copied, unless nobody writes to them again.
+   * be on loan: what the socket does not take at once is copied, unless they are `kept`.
    */
   send(
     status: number,
     headers: readonly string[],
     body: Piece | readonly Piece[],
-    isKept?: boolean,
+    kept?: Kept,
   ): void;
 
   /** Begins an answer whose length is not known; nothing is sent before the first piece. */
@@ -125,9 +131,9 @@ export class WithHeaders implements Exchange {
     status: number,
     headers: readonly string[],
     body: Piece | readonly Piece[],
-    isKept?: boolean,
+    kept?: Kept,
   ): void {
-    this.#exchange.send(status, [...headers, ...this.#headers], body, isKept);
+    this.#exchange.send(status, [...headers, ...this.#headers], body, kept);
   }
 
   begin(status: number, headers: readonly string[]): void {

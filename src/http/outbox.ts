@@ -5,8 +5,10 @@
 
 import type { Duplex } from 'node:stream';
 
+import type { Lease } from '../base/lease.ts';
 import type { Debtor, UnreadBudget } from './budget.ts';
-import type { Piece } from './exchange.ts';
+import type { Kept, Piece } from './exchange.ts';
+import type { Pace } from './pace.ts';
 
 /** Bytes that are written at a time; the socket takes as many at once if the client reads. */
 const PIECE_BYTES = 64 * 1024;
@@ -29,12 +31,20 @@ function copyOf(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Whether bytes that nobody writes to again may wait as they are: they are most of what they keep from
- * being freed, and no buffer of ours could be taken for them.
+ * Whether bytes that nobody writes to again may wait as they are: they are lent, or most of what they
+ * keep from being freed, and no buffer of ours could be taken for them.
  */
-function mayWait(piece: Piece): piece is Uint8Array {
+function mayWait(piece: Piece, { lease }: Kept): piece is Uint8Array {
   if (typeof piece === 'string' || piece.length <= PIECE_BYTES) return false;
-  return 2 * piece.length > piece.buffer.byteLength;
+  return lease !== undefined || 2 * piece.length > piece.buffer.byteLength;
+}
+
+/** Bytes that go out when they can. */
+interface Waiting {
+  readonly bytes: Buffer;
+  sentBytes: number;
+  /** Set for bytes that are lent: the lender counts them. */
+  readonly lease: Lease | undefined;
 }
 
 function giveBack({ buffer }: Buffer): void {
@@ -46,25 +56,36 @@ export class Outbox {
   readonly #socket: Duplex;
   readonly #debtor: Debtor;
   readonly #budget: UnreadBudget;
+  readonly #pace: Pace;
   readonly #onDrained: () => void;
   /** Text that is written when somebody says so: one char a byte. */
   #text = '';
-  /** What the socket gets when it has taken what it has. */
-  #waiting: Buffer[] = [];
+  /** What the socket gets when it has taken what it has, or it is this one's turn. */
+  #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  readonly #leases = new Set<Lease>();
   #isFull = false;
+  /** Whether others come first. The client then owes nothing: it has read what it could. */
+  #isPaced = false;
   #writes = 0;
   #endsThen = false;
 
-  /** `onDrained` is told when a socket that was full has room again. */
-  constructor(socket: Duplex, debtor: Debtor, budget: UnreadBudget, onDrained: () => void) {
+  /** `pace` is that of large answers; `onDrained` is told when what was full has room again. */
+  constructor(
+    socket: Duplex,
+    debtor: Debtor,
+    budget: UnreadBudget,
+    pace: Pace,
+    onDrained: () => void,
+  ) {
     this.#socket = socket;
     this.#debtor = debtor;
     this.#budget = budget;
+    this.#pace = pace;
     this.#onDrained = onDrained;
   }
 
-  /** Whether the client has not read what it was sent. */
+  /** Whether the client has not read what it was sent, or could not yet. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -80,10 +101,10 @@ export class Outbox {
   }
 
   /**
-   * Adds pieces that may be on loan: they are copied or written when this returns. If they `areKept`,
+   * Adds pieces that may be on loan: they are copied or written when this returns. If they are `kept`,
    * nobody writes to their bytes again, and large ones wait as they are.
    */
-  addPieces(pieces: readonly Piece[], areKept = false): void {
+  addPieces(pieces: readonly Piece[], kept?: Kept): void {
     if (pieces.every((piece) => typeof piece === 'string')) {
       for (const piece of pieces) this.#text += piece;
       return;
@@ -92,9 +113,9 @@ export class Outbox {
     this.#text = '';
     let filled = 0;
     for (const piece of all) {
-      if (areKept && mayWait(piece)) {
+      if (kept !== undefined && mayWait(piece, kept)) {
         filled = this.#writeScratch(filled);
-        this.#addKept(piece);
+        this.#addKept(piece, kept.lease);
         continue;
       }
       const length = piece.length;
@@ -108,6 +129,8 @@ export class Outbox {
       }
     }
     this.#writeScratch(filled);
+    const { lease } = kept ?? {};
+    if (lease !== undefined && !this.#leases.has(lease)) lease.release();
   }
 
   /** Writes what was added. */
@@ -137,23 +160,22 @@ export class Outbox {
 
   /** Forgets what has not gone out. */
   clear(): void {
-    for (const piece of this.#waiting) giveBack(piece);
+    for (const { bytes } of this.#waiting) giveBack(bytes);
     this.#waiting = [];
     this.#waitingBytes = 0;
+    for (const lease of this.#leases) this.#release(lease);
     this.#text = '';
     this.#budget.clear(this.#debtor);
   }
 
-  /** Writes bytes that stay, or lets them wait. */
-  #addKept({ buffer, byteOffset, length }: Uint8Array): void {
-    for (let at = 0; at < length; at += PIECE_BYTES) {
-      const piece = Buffer.from(buffer, byteOffset + at, Math.min(PIECE_BYTES, length - at));
-      if (this.#isFull) {
-        this.#waiting.push(piece);
-        this.#waitingBytes += piece.length;
-      } else this.#write(piece);
+  /** Writes bytes that stay, as far as they go out at once. */
+  #addKept({ buffer, byteOffset, length }: Uint8Array, lease: Lease | undefined): void {
+    if (lease !== undefined) {
+      this.#leases.add(lease);
+      lease.onRevoked = () => this.#debtor.destroy();
     }
-    if (this.#isFull) this.#owe();
+    this.#wait(Buffer.from(buffer, byteOffset, length), lease);
+    this.#isFull ||= !this.#sendWaiting();
   }
 
   /** Writes or keeps the first `bytes` of the scratch; returns how many are still in it: none. */
@@ -164,21 +186,46 @@ export class Outbox {
       this.#wait(copyOf(piece));
       return 0;
     }
-    this.#write(piece);
-    if (this.#isFull) scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    this.#isFull = !this.#write(piece);
+    if (this.#socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
     return 0;
   }
 
-  /** Writes to a socket that is not full, which keeps the bytes if it becomes that. */
-  #write(bytes: Buffer): void {
-    this.#socket.write(bytes, this.#onWritten);
-    if (this.#socket.writableLength > 0) this.#fill();
+  /**
+   * Writes to a socket that is not full, which keeps the bytes if it becomes that.
+   *
+   * @returns whether more may be written at once.
+   */
+  #write(bytes: Buffer, onWritten = this.#onWritten): boolean {
+    this.#socket.write(bytes, onWritten);
+    if (this.#socket.writableLength > 0) {
+      this.#owe();
+      return false;
+    }
+    this.#isPaced = !this.#pace.spend(bytes.length, this.#onTurn);
+    return !this.#isPaced;
   }
 
-  #wait(bytes: Buffer): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    this.#owe();
+  /** Writes what waits, as far as it goes out at once; whether that was all. */
+  #sendWaiting(): boolean {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const { bytes, sentBytes, lease } = next;
+      const piece = bytes.subarray(sentBytes, sentBytes + PIECE_BYTES);
+      next.sentBytes += piece.length;
+      if (lease === undefined) this.#waitingBytes -= piece.length;
+      const isLast = next.sentBytes === bytes.length;
+      if (isLast) this.#waiting.shift();
+      const onWritten =
+        isLast && lease !== undefined ? () => this.#onLastWritten(lease) : this.#onWritten;
+      if (!this.#write(piece, onWritten)) return false;
+    }
+    return true;
+  }
+
+  #wait(bytes: Buffer, lease?: Lease): void {
+    this.#waiting.push({ bytes, sentBytes: 0, lease });
+    if (lease === undefined) this.#waitingBytes += bytes.length;
+    if (this.#isFull && !this.#isPaced) this.#owe();
   }
 
   #fill(): void {
@@ -190,20 +237,33 @@ export class Outbox {
     this.#budget.set(this.#debtor, this.#socket.writableLength + this.#waitingBytes);
   }
 
+  #release(lease: Lease): void {
+    this.#leases.delete(lease);
+    lease.release();
+  }
+
   /** Called when the socket has passed on what it was given last. */
   readonly #onWritten = (): void => {
-    if (!this.#isFull || this.#socket.writableLength > 0) return;
+    if (this.#isFull && !this.#isPaced && this.#socket.writableLength === 0) this.#goOn();
+  };
+
+  #onLastWritten(lease: Lease): void {
+    this.#release(lease);
+    this.#onWritten();
+  }
+
+  /** Called when it is this one's turn to write more. */
+  readonly #onTurn = (): void => {
+    this.#isPaced = false;
+    if (this.#isFull && !this.#socket.destroyed) this.#goOn();
+  };
+
+  #goOn(): void {
     this.#writes++;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      this.#waitingBytes -= next.length;
-      this.#socket.write(next, this.#onWritten);
-      if (this.#socket.writableLength === 0) continue;
-      this.#owe();
-      return;
-    }
-    this.#isFull = false;
     this.#budget.clear(this.#debtor);
+    if (!this.#sendWaiting()) return;
+    this.#isFull = false;
     if (this.#endsThen) this.#socket.end();
     else this.#onDrained();
-  };
+  }
 }

@@ -1,26 +1,37 @@
-/** The pace of bodies: what is read of all of them in one turn of the event loop, so that others have room. */
+/** A pace: what large bodies, or large answers, may take of a turn of the event loop, so that others have room. */
 
-import { BODY_BYTES_PER_TURN, BODY_READERS_PER_TURN } from '../base/limits.ts';
+/** What all of them together may have of one turn. */
+export interface PaceOptions {
+  readonly bytesPerTurn: number;
+  /** How many of those that wait go on in it. */
+  readonly usersPerTurn: number;
+}
 
-/** Shares out the reading of bodies that come in more than one read. */
+/** Shares out the turns of the loop among those that move much. */
 export class Pace {
-  /** Who may not read on yet, in order. */
+  /** Who may not go on yet, in order. */
   readonly #waiting: (() => void)[] = [];
   readonly #defer: (run: () => void) => void;
-  #leftBytes = BODY_BYTES_PER_TURN;
+  readonly #options: PaceOptions;
+  #leftBytes: number;
   #isAskedFor = false;
 
   /** `defer` calls back in the next turn of the loop; tests step their own. */
-  constructor(defer: (run: () => void) => void = (run) => void setImmediate(run)) {
+  constructor(
+    options: PaceOptions,
+    defer: (run: () => void) => void = (run) => void setImmediate(run),
+  ) {
+    this.#options = options;
+    this.#leftBytes = options.bytesPerTurn;
     this.#defer = defer;
   }
 
   /**
-   * Notes what has been read.
+   * Notes what has been read or written.
    *
-   * @returns whether more may be read at once; if not, `goOn` is called when it is this one's turn.
+   * @returns whether more may be at once; if not, `goOn` is called when it is this one's turn.
    */
-  read(bytes: number, goOn: () => void): boolean {
+  spend(bytes: number, goOn: () => void): boolean {
     this.#leftBytes -= bytes;
     this.#ask();
     if (this.#leftBytes > 0 && this.#waiting.length === 0) return true;
@@ -36,8 +47,8 @@ export class Pace {
 
   #turn(): void {
     this.#isAskedFor = false;
-    this.#leftBytes = BODY_BYTES_PER_TURN;
-    for (const goOn of this.#waiting.splice(0, BODY_READERS_PER_TURN)) goOn();
+    this.#leftBytes = this.#options.bytesPerTurn;
+    for (const goOn of this.#waiting.splice(0, this.#options.usersPerTurn)) goOn();
     if (this.#waiting.length > 0) this.#ask();
   }
 }

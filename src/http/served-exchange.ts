@@ -5,7 +5,13 @@ import { DRAIN_BYTES_MAX } from '../base/limits.ts';
 import { hasBody, renderHead, type HeadEnds } from './answer-head.ts';
 import { ArrivingBody, bodyTooLarge } from './body.ts';
 import type { BodyBudget } from './budget.ts';
-import { BROKEN_OFF, type AnswerListener, type Exchange, type Piece } from './exchange.ts';
+import {
+  BROKEN_OFF,
+  type AnswerListener,
+  type Exchange,
+  type Kept,
+  type Piece,
+} from './exchange.ts';
 import { valueOf, type HeadFacts } from './head.ts';
 import type { Message } from './message.ts';
 import type { Outbox } from './outbox.ts';
@@ -109,9 +115,10 @@ export class ServedExchange implements Exchange {
 
   /** Says that the body is whole. */
   finishBody(): void {
-    const [body, done] = [this.#body, this.#done];
-    this.#body = this.#done = undefined;
-    if (body !== undefined) done?.(body.finish());
+    const done = this.#done;
+    this.#done = undefined;
+    // Its memory is taken until the exchange is over: it may be looked at for long.
+    if (this.#body !== undefined) done?.(this.#body.whole);
   }
 
   #keep(bytes: Buffer): void {
@@ -138,17 +145,19 @@ export class ServedExchange implements Exchange {
     status: number,
     headers: readonly string[],
     body: Piece | readonly Piece[],
-    isKept = false,
+    kept?: Kept,
   ): void {
-    if (this.isAnswered) return;
+    if (this.isAnswered) return kept?.lease?.release();
     this.#answer = 'whole';
     const { outbox } = this.#line;
     let head = renderHead(status, headers);
     if (hasBody(status)) head += `Content-Length: ${lengthOf(body)}\r\n`;
     head += this.#headEnd();
-    if (!hasBody(status) || this.method === 'HEAD') outbox.add(head);
-    else if (typeof body === 'string') outbox.add(head + body);
-    else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)], isKept);
+    if (!hasBody(status) || this.method === 'HEAD') {
+      outbox.add(head);
+      kept?.lease?.release();
+    } else if (typeof body === 'string') outbox.add(head + body);
+    else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)], kept);
     this.#tell(status);
     this.#line.onAnswered();
   }

@@ -4,6 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecureServer, Server as SecureServer } from 'node:tls';
 
 import {
+  ANSWER_PACE,
+  BODY_PACE,
   CLOSE_GRACE_MS,
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
@@ -47,7 +49,8 @@ export class HttpServer implements Host {
   readonly unread = new UnreadBudget();
   readonly headEnds: HeadEnds;
   readonly turns = new Turns();
-  readonly pace = new Pace();
+  readonly pace = new Pace(BODY_PACE);
+  readonly answerPace = new Pace(ANSWER_PACE);
   nowMs = 0;
   isClosing = false;
   readonly #server: Server;

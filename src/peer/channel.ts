@@ -1,6 +1,7 @@
 /** A channel between two peers: frames in both directions, signs of life, bounded buffers. */
 
 import type { Budget } from '../base/budget.ts';
+import type { Lease } from '../base/lease.ts';
 import {
   BEAT_MS,
   DIAL_TIMEOUT_MS,
@@ -17,12 +18,14 @@ import {
   SILENT_BEATS_MAX,
 } from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
+import type { ByteRange } from '../record/reply.ts';
 import {
   canBeLarge,
   type Frame,
   type FrameKind,
   FrameReader,
   FrameWriter,
+  isReferred,
   ProtocolError,
 } from './frame.ts';
 import { PartReader, PartWriter } from './parts.ts';
@@ -78,6 +81,10 @@ export class Channel {
   #magicBytes = 0;
   /** Bytes in `#writer`, not yet handed to the pipe. */
   #gatheredBytes = 0;
+  /** Of bytes that the pipe may not have passed on yet. */
+  #leases: Lease[] = [];
+  /** Bytes of parts that may still be sent in this turn of the loop: others want their share of it, too. */
+  #leftBytes = PEER_WINDOW_BYTES;
   /** Builds the frame that is begun, if it is large. */
   #largeWriter: FrameWriter | undefined;
   #largeId = 0;
@@ -134,23 +141,26 @@ export class Channel {
 
   /**
    * Starts a frame, to be written to what this returns and finished by {@link Channel.endFrame}.
-   * `bodyBytesMax` is at least what its body takes.
+   * `bodyBytesMax` is at least what its body takes, with the value that is the largest part of it.
    */
-  beginFrame(kind: FrameKind, id: number, bodyBytesMax: number): FrameWriter {
+  beginFrame(kind: FrameKind, id: number, bodyBytesMax: number, value?: ByteRange): FrameWriter {
     const isQueued = this.#role === 'streams' && this.#partWriter.unsentBytes > 0;
     const isLarge = (bodyBytesMax > PART_BYTES_MAX || isQueued) && canBeLarge(kind);
-    this.#largeWriter = isLarge ? new FrameWriter(bodyBytesMax) : undefined;
+    const ownBytes = isReferred(value) ? bodyBytesMax - (value.end - value.start) : bodyBytesMax;
+    this.#largeWriter = isLarge ? new FrameWriter(ownBytes) : undefined;
     this.#largeId = id;
     const writer = this.#largeWriter ?? this.#writer;
-    writer.begin(kind, id, bodyBytesMax);
+    writer.begin(kind, id, ownBytes);
     return writer;
   }
 
-  /** Finishes a frame; all frames of one turn go out together, at its end. */
-  endFrame(): void {
-    if (this.#phase === 'closed') return;
-    if (this.#largeWriter === undefined) this.#gatheredBytes += this.#writer.end();
-    else this.#addLarge(this.#largeWriter);
+  /** Finishes a frame; all frames of one turn go out together, at its end. Takes a lease of what it refers to. */
+  endFrame(lease?: Lease): void {
+    if (this.#phase === 'closed') return lease?.release();
+    if (this.#largeWriter === undefined) {
+      this.#gatheredBytes += this.#writer.end();
+      lease?.release();
+    } else this.#addLarge(this.#largeWriter, lease);
     this.#wasSilent = false;
     if (this.#isReading || this.#isFlushDue) return;
     this.#isFlushDue = true;
@@ -180,6 +190,7 @@ export class Channel {
     if (this.#phase === 'closed') return;
     this.#end();
     this.#pipe.destroy();
+    this.#releaseLeases();
     this.#user.onClose(reason);
   }
 
@@ -187,19 +198,24 @@ export class Channel {
     this.#phase = 'closed';
     this.#stopBeats();
     this.#partReader.close();
-    this.#partWriter.close();
+    this.#leases.push(...this.#partWriter.close());
     this.#holdStrange(0);
   }
 
   #onEnd(reason: string): void {
     this.#giveUp?.();
+    this.#releaseLeases();
     const hint = ' before its hello (is -tls-cert set on one side only?)';
     this.close(this.#phase === 'magic' ? reason + hint : reason);
   }
 
-  #addLarge(writer: FrameWriter): void {
+  #addLarge(writer: FrameWriter, lease: Lease | undefined): void {
     writer.end();
-    for (const buffer of writer.take()) this.#partWriter.add(this.#largeId, buffer);
+    this.#partWriter.add(this.#largeId, writer.take(), lease);
+  }
+
+  #releaseLeases(): void {
+    for (const lease of this.#leases.splice(0)) lease.release();
   }
 
   /** Sends the small frames, and parts of large ones as far as the peer takes them. */
@@ -214,12 +230,22 @@ export class Channel {
   }
 
   #sendParts(): void {
-    while (this.#pipe.unsentBytes < PEER_WINDOW_BYTES) {
+    while (this.#pipe.unsentBytes < PEER_WINDOW_BYTES && this.#leftBytes > 0) {
       const part = this.#partWriter.next();
       if (part === undefined) return;
+      if (part.lease !== undefined) this.#leases.push(part.lease);
+      if (this.#leftBytes === PEER_WINDOW_BYTES) {
+        this.#options.timers.soon(() => this.#onNextTurn());
+      }
+      this.#leftBytes -= PART_BYTES_MAX;
       this.#pipe.write(part.buffers);
       this.#user.onProgress?.(part.id);
     }
+  }
+
+  #onNextTurn(): void {
+    this.#leftBytes = PEER_WINDOW_BYTES;
+    if (this.#phase !== 'closed') this.#sendParts();
   }
 
   #onBytes(chunk: Buffer): void {
@@ -246,6 +272,7 @@ export class Channel {
   /** The peer reads: that is a sign of life, too, where there was more to read than the system takes. */
   #onSent(): void {
     this.#stuckBeats = 0;
+    if (this.#pipe.unsentBytes === 0) this.#releaseLeases();
     if (this.#phase === 'closed') return;
     if (this.#partWriter.unsentBytes > 0) {
       this.#silentBeats = 0;

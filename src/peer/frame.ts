@@ -10,7 +10,7 @@ import {
   PEER_PAGE_BYTES_MAX,
   REFUSAL_BYTES_MAX,
 } from '../base/limits.ts';
-import type { ByteRange } from '../record/reply.ts';
+import { isKept, type ByteRange, type KeptBytes } from '../record/reply.ts';
 
 /** Kinds of frames. A number never changes its meaning. */
 const FRAME_KINDS = {
@@ -30,6 +30,7 @@ const FRAME_KINDS = {
   watchRequest: 14,
   watchReply: 15,
   closing: 16,
+  cancel: 17,
 } as const;
 
 export type FrameKind = keyof typeof FRAME_KINDS;
@@ -52,6 +53,7 @@ const BODY_BYTES_MAX: Readonly<Record<FrameKind, number>> = {
   watchRequest: PART_BYTES_MAX,
   watchReply: PART_BYTES_MAX,
   closing: 0,
+  cancel: 0,
 };
 
 /** The longest body of those kinds that travel in parts when they are longer than one. */
@@ -249,6 +251,8 @@ export class FrameWriter {
   /** … and the next byte goes here. */
   #at = 0;
   #full: Buffer[] = [];
+  /** Bytes of the frame that lie in buffers of others. */
+  #referredBytes = 0;
 
   /** With `bodyBytes` it is made to hold one frame of such a body. */
   constructor(bodyBytes = CHUNK_BYTES - HEADER_BYTES) {
@@ -266,6 +270,7 @@ export class FrameWriter {
       this.#at = 0;
     }
     this.#frameAt = this.#at;
+    this.#referredBytes = 0;
     this.#at += LENGTH_BYTES;
     this.u8(FRAME_KINDS[kind]);
     this.u32(id);
@@ -273,7 +278,7 @@ export class FrameWriter {
 
   /** Finishes the frame; returns its size in bytes. */
   end(): number {
-    const bytes = this.#at - this.#frameAt;
+    const bytes = this.#at - this.#frameAt + this.#referredBytes;
     this.#view.setUint32(this.#frameAt, bytes - LENGTH_BYTES, true);
     return bytes;
   }
@@ -323,7 +328,21 @@ export class FrameWriter {
     this.#at += this.#chunk.write(text, this.#at, 'utf8');
   }
 
-  copy({ bytes, start, end }: ByteRange): void {
-    this.#at += bytes.copy(this.#chunk, this.#at, start, end);
+  /** Bytes as they are: copied, unless they {@link isReferred}. */
+  copy(range: ByteRange): void {
+    const { bytes, start, end } = range;
+    if (!isReferred(range)) {
+      this.#at += bytes.copy(this.#chunk, this.#at, start, end);
+      return;
+    }
+    if (this.#at > this.#start) this.#full.push(this.#chunk.subarray(this.#start, this.#at));
+    this.#full.push(bytes.subarray(start, end));
+    this.#referredBytes += end - start;
+    this.#start = this.#at;
   }
+}
+
+/** Whether bytes are so many that a frame does not copy them, and stay as they are until it has left. */
+export function isReferred(range: ByteRange | undefined): range is KeptBytes {
+  return range !== undefined && isKept(range) && range.end - range.start > PART_BYTES_MAX;
 }

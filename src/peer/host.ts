@@ -45,8 +45,15 @@ export interface PeerHost {
   on(event: PeerEvent): void;
   /** How long to wait before dialling again, after `attempt` attempts in a row that failed. */
   redialDelayMs(attempt: number): number;
-  /** Serves a request here, and only here: a node never sends on what a peer has sent it. */
-  serveHere(request: Request, fence: Fence): Reply | NotMine | Promise<KeptReply | NotMine>;
+  /**
+   * Serves a request here, and only here: a node never sends on what a peer has sent it. What takes long
+   * stops when `isGone` says that nobody waits for it any more.
+   */
+  serveHere(
+    request: Request,
+    fence: Fence,
+    isGone: () => boolean,
+  ): Reply | NotMine | Promise<KeptReply | NotMine>;
   /** The keys of this node. */
   scanHere(
     query: KeyQuery,

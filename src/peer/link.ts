@@ -4,7 +4,7 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { PEER_REQUESTS_MAX, REQUEST_BEATS_LONGEST, REQUEST_BEATS_MAX } from '../base/limits.ts';
 import type { Cancel } from '../base/timers.ts';
 import type { KeptReply, NodeRef } from '../record/reply.ts';
-import { ACTIONS, type Action, type Request } from '../record/request.ts';
+import { ACTIONS, textOf, type Action, type Request } from '../record/request.ts';
 import type { WatchPage } from '../record/watch.ts';
 import { unsendable } from './bounds.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
@@ -49,6 +49,8 @@ interface Waiting {
   readonly fail: (reason: string) => void;
   /** When it was sent, or last seen to get on. */
   readonly beat: number;
+  /** Whether nobody wants the answer any more. */
+  readonly isGone?: (() => boolean) | undefined;
 }
 
 /** What a link has done and has to do. */
@@ -120,8 +122,8 @@ export class Link {
     this.#status.channel.sendText('state', 0, JSON.stringify(state));
   }
 
-  /** Has the peer serve a request. */
-  serve(request: Request, fence: Fence): Promise<KeptReply | NotMine> {
+  /** Has the peer serve a request, until `isGone` says that nobody waits for it any more. */
+  serve(request: Request, fence: Fence, isGone?: () => boolean): Promise<KeptReply | NotMine> {
     const field = unsendable(request);
     if (field !== undefined) {
       const detail = `the request cannot be sent to the owner: its ${field} are out of bounds`;
@@ -135,8 +137,9 @@ export class Link {
         answer: (frame, peer) => resolve(readAnswer(frame, peer)),
         fail: (reason) => resolve(lost(request.action, this.address, reason)),
         beat: this.#beat,
+        isGone,
       });
-      const to = channel.beginFrame('request', id, bytes);
+      const to = channel.beginFrame('request', id, bytes, textOf(request));
       writeFence(to, fence);
       writeRequest(to, request);
       channel.endFrame();
@@ -240,6 +243,7 @@ export class Link {
       case 'record':
       case 'applied':
       case 'stream':
+      case 'cancel':
         throw new ProtocolError(`${frame.kind} frame to the side that dialled`);
     }
   }
@@ -305,12 +309,27 @@ export class Link {
   /** Gives up the requests that have waited too long; they stand in the order of their deadlines. */
   #onBeat(): void {
     this.#beat++;
+    this.#cancelForsaken();
     for (const [id, { fail, beat }] of this.#waiting) {
       const isStuck = this.#beat - Math.max(beat, this.#progressBeat) >= REQUEST_BEATS_MAX;
       if (!isStuck && this.#beat - beat < REQUEST_BEATS_LONGEST) break;
       this.#waiting.delete(id);
       fail('it does not answer');
     }
+  }
+
+  /** Tells the peer what nobody waits for any more. */
+  #cancelForsaken(): void {
+    const status = this.#status;
+    if (status.kind !== 'up') return;
+    for (const [id, { isGone, fail }] of this.#waiting) {
+      if (isGone?.() !== true) continue;
+      this.#waiting.delete(id);
+      status.channel.beginFrame('cancel', id, 0);
+      status.channel.endFrame();
+      fail('the client has gone');
+    }
+    if (this.#isPeerClosing) this.#closeIfAnswered();
   }
 
   #onDown(reason: string): void {

@@ -10,12 +10,12 @@ import { PartReader, PartWriter } from './parts.ts';
 const MIB = 1024 * 1024;
 
 /** A whole frame as a writer makes it, of a body of so many bytes that all say its number. */
-function large(id: number, bodyBytes: number): Buffer {
+function large(id: number, bodyBytes: number): readonly Buffer[] {
   const writer = new FrameWriter(bodyBytes);
   writer.begin('reply', id, bodyBytes);
   writer.copy({ bytes: Buffer.alloc(bodyBytes, id), start: 0, end: bodyBytes });
   writer.end();
-  return writer.take()[0]!;
+  return writer.take();
 }
 
 /** All that waits in a writer, as the other end reads it. */

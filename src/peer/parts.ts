@@ -4,6 +4,7 @@
  */
 
 import type { Budget } from '../base/budget.ts';
+import type { Lease } from '../base/lease.ts';
 import { LARGE_FRAMES_AT_ONCE, PART_BYTES_MAX } from '../base/limits.ts';
 import { HEADER_BYTES, partHeader, ProtocolError, readLargeHeader, type Frame } from './frame.ts';
 
@@ -12,8 +13,18 @@ interface Outgoing {
   readonly number: number;
   /** The number of the frame itself. */
   readonly id: number;
-  readonly bytes: Buffer;
-  sentBytes: number;
+  /** What is left of it. */
+  readonly buffers: Buffer[];
+  readonly lease: Lease | undefined;
+}
+
+/** A part, to be sent now. */
+interface OutgoingPart {
+  /** The number of its frame. */
+  readonly id: number;
+  readonly buffers: readonly Buffer[];
+  /** Set for the last part, if bytes of the frame are lent: to be released when it has left. */
+  readonly lease: Lease | undefined;
 }
 
 /** Cuts large frames into parts. A few are sent in turn, and so at the same time; the others wait. */
@@ -35,38 +46,53 @@ export class PartWriter {
     return this.#unsentBytes;
   }
 
-  /** Takes in a whole frame of the number `id`. */
-  add(id: number, bytes: Buffer): void {
+  /** Takes in a whole frame of the number `id`, which may refer to bytes that are lent. */
+  add(id: number, buffers: readonly Buffer[], lease?: Lease): void {
     this.#lastNumber = (this.#lastNumber + 1) >>> 0;
-    this.#waiting.push({ number: this.#lastNumber, id, bytes, sentBytes: 0 });
-    this.#unsentBytes += bytes.length;
-    this.#budget.hold(bytes.length);
+    this.#waiting.push({ number: this.#lastNumber, id, buffers: [...buffers], lease });
+    const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
+    this.#unsentBytes += bytes;
+    this.#budget.hold(bytes);
   }
 
-  /** The next part, to be sent now, and of which frame it is; undefined if nothing waits. */
-  next(): { readonly id: number; readonly buffers: readonly Buffer[] } | undefined {
+  /** The next part; undefined if nothing waits. */
+  next(): OutgoingPart | undefined {
     const frame = this.#waiting.shift();
     if (frame === undefined) return undefined;
-    const start = frame.sentBytes;
-    const part = frame.bytes.subarray(start, start + PART_BYTES_MAX);
-    frame.sentBytes += part.length;
-    this.#release(part.length);
-    if (frame.sentBytes < frame.bytes.length) {
-      this.#waiting.splice(this.#atOnce - 1, 0, frame);
-    }
-    return { id: frame.id, buffers: [partHeader(frame.number, part.length), part] };
+    const { number, id, buffers, lease } = frame;
+    const [part, bytes] = takeFirst(buffers, PART_BYTES_MAX);
+    this.#give(bytes);
+    const isLast = buffers.length === 0;
+    if (!isLast) this.#waiting.splice(this.#atOnce - 1, 0, frame);
+    return { id, buffers: [partHeader(number, bytes), ...part], lease: isLast ? lease : undefined };
   }
 
-  /** Gives up what waits. */
-  close(): void {
-    this.#waiting.length = 0;
-    this.#release(this.#unsentBytes);
+  /** Gives up what waits; returns the leases of it. */
+  close(): Lease[] {
+    const frames = this.#waiting.splice(0);
+    this.#give(this.#unsentBytes);
+    return frames.flatMap(({ lease }) => lease ?? []);
   }
 
-  #release(bytes: number): void {
+  #give(bytes: number): void {
     this.#unsentBytes -= bytes;
     this.#budget.give(bytes);
   }
+}
+
+/** Takes at most `maxBytes` from the front of some buffers; says how many they are. */
+function takeFirst(buffers: Buffer[], maxBytes: number): [Buffer[], number] {
+  const taken: Buffer[] = [];
+  let bytes = 0;
+  while (bytes < maxBytes) {
+    const first = buffers.shift();
+    if (first === undefined) break;
+    const piece = first.subarray(0, maxBytes - bytes);
+    if (piece.length < first.length) buffers.unshift(first.subarray(piece.length));
+    taken.push(piece);
+    bytes += piece.length;
+  }
+  return [taken, bytes];
 }
 
 /** A large frame that is being received. */

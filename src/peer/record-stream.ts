@@ -139,6 +139,7 @@ export class RecordStream implements ChannelUser {
       case 'stream':
       case 'watchRequest':
       case 'watchReply':
+      case 'cancel':
         throw new ProtocolError(`${frame.kind} frame to the sender of a stream`);
     }
   }

@@ -2,7 +2,7 @@
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { PAGE_TIME_MS } from '../base/limits.ts';
-import type { KeptReply, Reply } from '../record/reply.ts';
+import { isKept, release, type KeptReply, type Reply } from '../record/reply.ts';
 import type { WatchPage } from '../record/watch.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { readFence } from './fence.ts';
@@ -41,6 +41,9 @@ export class Session implements ChannelUser {
   #peer: Hello | undefined;
   #receiver: RecordReceiver | undefined;
   #isOver = false;
+  /** The numbers of requests that are being served, and those of them that the peer has given up. */
+  readonly #running = new Set<number>();
+  readonly #cancelled = new Set<number>();
   #isAdmitted = false;
 
   constructor(pipe: Pipe, options: SessionOptions) {
@@ -93,6 +96,8 @@ export class Session implements ChannelUser {
         return this.#list(frame);
       case 'watchRequest':
         return this.#watch(frame);
+      case 'cancel':
+        return this.#cancel(frame.id);
       case 'stream':
         return this.#receive(new FieldReader(frame).text());
       case 'record':
@@ -163,16 +168,33 @@ export class Session implements ChannelUser {
     const fence = readFence(from);
     const request = readRequest(from);
     from.done();
-    const reply = this.#host.serveHere(request, fence);
-    if (reply instanceof Promise) this.#answerLater(frame.id, reply);
-    else this.#answer(frame.id, reply);
+    const { id } = frame;
+    const reply = this.#host.serveHere(request, fence, () => this.#isForsaken(id));
+    if (reply instanceof Promise) this.#answerLater(id, reply);
+    else this.#answer(id, reply);
+  }
+
+  /** Whether nobody waits for the answer to a request. */
+  #isForsaken(id: number): boolean {
+    return this.#isOver || this.#cancelled.has(id);
   }
 
   #answerLater(id: number, reply: Promise<KeptReply | NotMine>): void {
+    this.#running.add(id);
     reply.then(
-      (kept) => this.#answer(id, kept),
+      (kept) => this.#onServed(id, kept),
       (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
     );
+  }
+
+  #onServed(id: number, reply: KeptReply | NotMine): void {
+    this.#running.delete(id);
+    if (!this.#cancelled.delete(id)) this.#answer(id, reply);
+    else if (reply.status !== 'not-mine') release(reply);
+  }
+
+  #cancel(id: number): void {
+    if (this.#running.has(id)) this.#cancelled.add(id);
   }
 
   #answer(id: number, reply: Reply | NotMine): void {
@@ -185,8 +207,9 @@ export class Session implements ChannelUser {
   }
 
   #sendReply(id: number, reply: Reply): void {
-    writeReply(this.#channel.beginFrame('reply', id, replyBytesMax(reply)), reply);
-    this.#channel.endFrame();
+    const value = reply.status === 'ok' ? reply.value : undefined;
+    writeReply(this.#channel.beginFrame('reply', id, replyBytesMax(reply), value), reply);
+    this.#channel.endFrame(value && isKept(value) ? value.lease : undefined);
   }
 
   #list(frame: Frame): void {

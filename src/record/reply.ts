@@ -1,19 +1,22 @@
 /** What comes back from an engine, and how long its bytes stay. */
 
 import type { Failure } from '../base/errors.ts';
+import type { Lease } from '../base/lease.ts';
 
 /** A range of bytes inside a larger buffer; saves making a view of them. */
 export interface ByteRange {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
+  /** Set for {@link KeptBytes}. */
+  readonly isKept?: boolean;
 }
-
-declare const kept: unique symbol;
 
 /** Bytes that nobody writes to again, so they may wait for a promise or a socket. */
 export interface KeptBytes extends ByteRange {
-  readonly [kept]: true;
+  readonly isKept: true;
+  /** Set for what is only lent: to be released by whoever gets the reply. */
+  readonly lease?: Lease;
 }
 
 /** The history of a record. Times are microseconds since the Unix epoch, 0 for never. */
@@ -65,16 +68,28 @@ export type Reply = Served | Unchanged | Failure;
 /** An answer whose bytes stay. A promise carries no other: much may be served until it is settled. */
 export type KeptReply = Served<KeptBytes> | Unchanged | Failure;
 
-/** The one way from a reply on loan to one that stays: copies the value. */
+/** The one way from a reply on loan to one that stays: copies the value, unless that stays. */
 export function keep(reply: Reply): KeptReply {
   if (reply.status !== 'ok') return reply;
   const { node, meta, value } = reply;
-  if (value === undefined) return { status: 'ok', node, meta, value };
+  if (value === undefined || isKept(value)) return { status: 'ok', node, meta, value };
   const bytes = Buffer.from(value.bytes.subarray(value.start, value.end));
   return { status: 'ok', node, meta, value: asKept({ bytes, start: 0, end: bytes.length }) };
 }
 
 /** Vouches that nobody will write to these bytes again, as is true of what a socket has delivered. */
-export function asKept(range: ByteRange): KeptBytes {
-  return range as KeptBytes;
+export function asKept({ bytes, start, end }: ByteRange): KeptBytes {
+  return { bytes, start, end, isKept: true };
+}
+
+/** Gives up a reply that nobody needs any more. */
+export function release(reply: Reply): void {
+  if (reply.status === 'ok' && reply.value !== undefined && isKept(reply.value)) {
+    reply.value.lease?.release();
+  }
+}
+
+/** Tells bytes that stay from those on loan. */
+export function isKept(range: ByteRange): range is KeptBytes {
+  return range.isKept === true;
 }

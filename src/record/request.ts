@@ -168,3 +168,22 @@ export function isEdit(request: Request): request is EditRequest {
       return false;
   }
 }
+
+/** The JSON text that a request brings; undefined where it brings none. */
+export function textOf(request: Request): ByteRange | undefined {
+  switch (request.action) {
+    case 'store':
+      return request.value;
+    case 'patch':
+      return request.patch;
+    case 'append':
+      return request.values;
+    case 'load':
+    case 'delete':
+    case 'index':
+    case 'item':
+    case 'increment':
+    case 'expire':
+      return undefined;
+  }
+}

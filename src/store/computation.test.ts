@@ -75,7 +75,7 @@ const increment = (more: object = {}): Edit => ({
   ...more,
 });
 
-const long = (first: string) => `[${first},${'"x",'.repeat(200_000)}1]`;
+const long = (first: string) => `[${first},${'"x",'.repeat(100_000)}1]`;
 
 test('an edit counts as a store: index and times go on, accessed_at stays', () => {
   const world = new World();
@@ -159,7 +159,7 @@ test('conditions come first, whatever is asked', () => {
 test('others are served while a long value is searched, and the answer is a copy', async () => {
   const world = new World();
   world.put(long('{"a": 7}'));
-  const found = world.askLong({ action: 'load', pointer: '/200001' });
+  const found = world.askLong({ action: 'load', pointer: '/100001' });
   const first = world.askLong({ action: 'index', index: 0 });
   let turns = 0;
   await world.run(() => turns++);
@@ -172,10 +172,10 @@ test('others are served while a long value is searched, and the answer is a copy
 test('a value that changes while it is searched is searched anew', async () => {
   const world = new World();
   world.put(long('1'));
-  const last = world.askLong({ action: 'index', index: 200_001 });
+  const last = world.askLong({ action: 'index', index: 100_001 });
   let changes = 0;
   await world.run(() => {
-    if (changes++ < 3) world.put(`[${'"y",'.repeat(200_001)}${changes}]`);
+    if (changes++ < 3) world.put(`[${'"y",'.repeat(100_001)}${changes}]`);
   });
   expect(textAt(((await last) as Served).value!)).toBe('3');
 });
@@ -183,7 +183,7 @@ test('a value that changes while it is searched is searched anew', async () => {
 test('a value that never stays as it is ends the search with a failure', async () => {
   const world = new World();
   world.put(long('1'));
-  const last = world.askLong({ action: 'index', index: 200_001 });
+  const last = world.askLong({ action: 'index', index: 100_001 });
   let changes = 0;
   await world.run(() => world.put(long(String(++changes))));
   expect(await last).toMatchObject({ code: 'OVERLOADED' });
@@ -193,7 +193,7 @@ test('a value that never stays as it is ends the search with a failure', async (
 test('a record that is removed while it is searched is not found', async () => {
   const world = new World();
   world.put(long('1'));
-  const last = world.askLong({ action: 'index', index: 200_001 });
+  const last = world.askLong({ action: 'index', index: 100_001 });
   await world.run(() => world.store.serve({ action: 'delete', key }));
   expect(await last).toMatchObject({ code: 'KEY_NOT_FOUND' });
   world.store.check();

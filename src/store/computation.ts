@@ -6,7 +6,13 @@ import { SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
 import { edit, type Edited } from '../record/edit.ts';
 import { select } from '../record/part.ts';
 import type { ByteRange } from '../record/reply.ts';
-import { isEdit, type EditRequest, type PartRequest, type Request } from '../record/request.ts';
+import {
+  isEdit,
+  textOf,
+  type EditRequest,
+  type PartRequest,
+  type Request,
+} from '../record/request.ts';
 
 /** A request whose answer is computed from the value. */
 export type Computed = PartRequest | EditRequest;
@@ -44,24 +50,6 @@ export function compute(
 /** Whether a request takes longer than one piece may. */
 export function isLong(request: Computed, value: ByteRange | undefined): boolean {
   return lengthOf(value) + lengthOf(textOf(request)) > SMALL_TEXT_BYTES_MAX;
-}
-
-/** The JSON text that a request brings. */
-function textOf(request: Computed): ByteRange | undefined {
-  switch (request.action) {
-    case 'patch':
-      return request.patch;
-    case 'append':
-      return request.values;
-    case 'store':
-      return request.value;
-    case 'load':
-    case 'index':
-    case 'item':
-    case 'delete':
-    case 'increment':
-      return undefined;
-  }
 }
 
 function lengthOf(range: ByteRange | undefined): number {

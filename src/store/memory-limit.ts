@@ -1,11 +1,11 @@
 /** The bound on a store's memory: makes room for what is written, by eviction. */
 
 import { VALUE_BYTES_MAX } from '../base/limits.ts';
-import type { PutCause, RecordState } from '../record/change.ts';
+import type { PutCause } from '../record/change.ts';
 import { Evictor, type Eviction } from './eviction.ts';
 import type { SoughtKey } from './keys/packed-key.ts';
 import { WORD_BYTES, type BlockAddress } from './memory/arena.ts';
-import { recordWords } from './memory/records.ts';
+import { recordWords, type NewRecord } from './memory/records.ts';
 import type { RecordMap } from './record-map.ts';
 
 /** Records that one request may evict; the rest of a large value's room is made afterwards. */
@@ -55,7 +55,7 @@ export class MemoryLimit {
    *
    * @returns whether there was memory for it; if not, it is as it was.
    */
-  write(key: SoughtKey, address: BlockAddress, record: RecordState, cause: PutCause): boolean {
+  write(key: SoughtKey, address: BlockAddress, record: NewRecord, cause: PutCause): boolean {
     if (!this.#makeRoom(record, address, cause === 'store' ? this.reservedBytes : 0)) return false;
     for (let evictions = 0; !this.#map.write(key, address, record, cause); evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address)) return false;
@@ -69,7 +69,7 @@ export class MemoryLimit {
   }
 
   /** Evicts until a new value has room; false if it gets none. */
-  #makeRoom({ key, value, meta }: RecordState, address: BlockAddress, reserved: number): boolean {
+  #makeRoom({ key, value, meta }: NewRecord, address: BlockAddress, reserved: number): boolean {
     if (this.#maxBytes === 0) return true;
     const size = recordWords(key.length, value.end - value.start, meta.ttlNs !== 0n);
     if (size * WORD_BYTES > this.#maxBytes) return false;

@@ -12,7 +12,7 @@ import type { Place } from '../record/lister.ts';
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
 import { Arena, WORD_BYTES, type BlockAddress } from './memory/arena.ts';
 import type { MemorySource } from './memory/chunk.ts';
-import { Records } from './memory/records.ts';
+import { Records, type NewRecord } from './memory/records.ts';
 
 /** Words of compaction after which a request moves no further block: 128 KiB. */
 const COMPACTION_WORDS_PER_REQUEST = 16_384;
@@ -107,7 +107,7 @@ export class RecordMap {
    *
    * @returns whether there was memory for it; if not, all is as it was.
    */
-  write(key: SoughtKey, address: BlockAddress, record: RecordState, cause: PutCause): boolean {
+  write(key: SoughtKey, address: BlockAddress, record: NewRecord, cause: PutCause): boolean {
     const isWaiting = address !== 0 && this.records.expires(address);
     if (isWaiting) this.wheel.remove(address);
     let written = address;
@@ -168,7 +168,7 @@ export class RecordMap {
     checkRecords({ arena: this.#arena, records, table, wheel, wordsOf, seek });
   }
 
-  #create(key: SoughtKey, record: RecordState): BlockAddress {
+  #create(key: SoughtKey, record: NewRecord): BlockAddress {
     const address = this.table.reserve() ? this.records.create(key, record) : 0;
     if (address !== 0) this.#partitionWords[key.partition]! += this.records.sizeWords(address);
     return address;

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
 import { finish, type Steps } from '../base/json/scan.ts';
 import { keyText, type Key } from '../base/key.ts';
-import { RESTARTS_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
+import { RESTARTS_MAX, SMALL_TEXT_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
@@ -23,7 +23,6 @@ import {
 } from '../record/reply.ts';
 import {
   ACTIONS,
-  isEdit,
   type DeleteRequest,
   type EditRequest,
   type ExpireRequest,
@@ -36,8 +35,9 @@ import { compute, isComputed, isLong, type Computed, type Result } from './compu
 import { PackedKey, type SoughtKey } from './keys/packed-key.ts';
 import { listKeys, scanKeys } from './listing.ts';
 import { MemoryLimit, type LimitOptions } from './memory-limit.ts';
-import type { BlockAddress } from './memory/arena.ts';
+import { SHARED_BLOCK_BYTES_MAX, type BlockAddress } from './memory/arena.ts';
 import { systemMemory, type MemorySource } from './memory/chunk.ts';
+import type { Draft } from './memory/records.ts';
 import { RecordMap } from './record-map.ts';
 import { Transfer } from './transfer.ts';
 
@@ -141,10 +141,18 @@ export class Store implements Lister, Scanner {
         }
         return this.#refusal(request, address) ?? this.#read(address, now, undefined);
       case 'store':
+        if (this.#isLong(request.value)) {
+          const steps = this.#storeInPieces(request, partition);
+          return this.#options.scheduler!.run('client', steps, isGone);
+        }
         return this.#changed(this.#store(request, key, address, now));
       case 'delete':
         return this.#changed(this.#delete(request, key, address));
       case 'expire':
+        if (address !== 0 && this.#isLong(this.#map.records.value(address))) {
+          const steps = this.#expireInPieces(request, partition);
+          return this.#options.scheduler!.run('client', steps, isGone);
+        }
         return this.#changed(this.#expire(request, key, address, now));
     }
   }
@@ -227,8 +235,10 @@ export class Store implements Lister, Scanner {
   /** Answers a value or a part of it. */
   #read(address: BlockAddress, now: number, part: ByteRange | undefined): Reply {
     const { records } = this.#map;
-    const value = part ?? records.value(address);
+    const range = part ?? records.value(address);
     records.touch(address, now);
+    const value =
+      range.end - range.start > SMALL_TEXT_BYTES_MAX ? records.lend(address, range) : range;
     return { status: 'ok', node: this.#options.node, meta: records.meta(address), value };
   }
 
@@ -265,30 +275,106 @@ export class Store implements Lister, Scanner {
     return this.#computed(request, key, address, finish(compute(request, value, this.#bytesMax)));
   }
 
+  /** Whether a value takes longer to write than one piece may: it gets memory that is fetched for it. */
+  #isLong({ start, end }: ByteRange): boolean {
+    return end - start > SHARED_BLOCK_BYTES_MAX && this.#options.scheduler !== undefined;
+  }
+
+  /** As {@link #compute}, a piece at a time. */
+  #computeInPieces(request: Computed, partition: number): Steps<KeptReply | Promise<KeptReply>> {
+    return this.#inPieces(
+      request,
+      partition,
+      (address) => this.#computeDraft(request, address),
+      (key, address, [result, draft]) =>
+        this.#withDraft(draft, () => this.#computed(request, key, address, result, draft)),
+    );
+  }
+
+  /** What a request computes of a value, and that as a draft where it makes a large record of it. */
+  *#computeDraft(request: Computed, address: BlockAddress): Steps<[Result, Draft | undefined]> {
+    const { records } = this.#map;
+    const value = address === 0 ? undefined : records.value(address);
+    const result = yield* compute(request, value, this.#bytesMax);
+    if ('status' in result || 'bytes' in result) return [result, undefined];
+    const ttlNs = newTtl(request as EditRequest, address === 0);
+    const expires = ttlNs === undefined ? records.expires(address) : ttlNs !== 0n;
+    return [result, yield* records.draft(address, request.key.length, result.value, expires)];
+  }
+
+  /** As {@link #expire}, a piece at a time: a record that is to expire takes more room. */
+  #expireInPieces(
+    request: ExpireRequest,
+    partition: number,
+  ): Steps<KeptReply | Promise<KeptReply>> {
+    const { records } = this.#map;
+    return this.#inPieces(
+      request,
+      partition,
+      function* (address) {
+        if (address === 0) return undefined;
+        const value = records.value(address);
+        // In its own block it stays as it is.
+        if (records.fits(address, value, request.ttlNs !== 0n)) return undefined;
+        return yield* records.draft(address, request.key.length, value, request.ttlNs !== 0n);
+      },
+      (key, address, draft) => {
+        const now = this.#options.clock();
+        return this.#withDraft(draft, () =>
+          this.#changed(this.#expire(request, key, address, now, draft)),
+        );
+      },
+    );
+  }
+
   /**
-   * As {@link #compute}, a piece at a time. What others do in between may change the value: then it
-   * begins anew, so what it comes to is what it would be at once, when it is done.
+   * Works on a record a piece at a time. What others do in between may change the value: then it begins
+   * anew, so what it comes to is what it would be at once, when it is done.
    */
-  *#computeInPieces(request: Computed, partition: number): Steps<KeptReply | Promise<KeptReply>> {
+  *#inPieces<T>(
+    request: Request,
+    partition: number,
+    work: (address: BlockAddress) => Steps<T>,
+    end: (key: SoughtKey, address: BlockAddress, outcome: T) => KeptReply | Promise<KeptReply>,
+  ): Steps<KeptReply | Promise<KeptReply>> {
+    const { records } = this.#map;
     for (let restarts = 0; restarts <= RESTARTS_MAX; restarts++) {
       let key = this.#map.seek(request.key, partition, this.#packed);
       const address = this.#find(key, this.#options.clock());
       const refusal = this.#refusal(request, address);
       if (refusal !== undefined) return keep(refusal);
-      const { records } = this.#map;
       const before = address === 0 ? undefined : versionOf(records.meta(address));
-      const value = address === 0 ? undefined : records.value(address);
-      const steps = compute(request, value, this.#bytesMax);
-      for (let isSame = true; isSame; ) {
-        const { done, value: result } = steps.next();
-        if (done === true) return keptFor(request, this.#computed(request, key, address, result));
-        yield;
-        key = this.#map.seek(request.key, partition, this.#packed);
-        const found = this.#find(key, this.#options.clock());
-        isSame = found === address && (found === 0 || versionOf(records.meta(found)) === before);
+      const steps = work(address);
+      try {
+        for (let isSame = true; isSame; ) {
+          const step = steps.next();
+          if (step.done === true) return end(key, address, step.value);
+          yield;
+          key = this.#map.seek(request.key, partition, this.#packed);
+          const found = this.#find(key, this.#options.clock());
+          isSame = found === address && (found === 0 || versionOf(records.meta(found)) === before);
+        }
+      } finally {
+        steps.return(undefined as T);
       }
     }
     return failure('OVERLOADED', 'the value changes faster than it can be worked on');
+  }
+
+  /** Stores a large value: copies it piece by piece to where it stays, and makes it a record at once. */
+  *#storeInPieces(request: StoreRequest, partition: number): Steps<KeptReply | Promise<KeptReply>> {
+    const refusal = this.#changes.refusal ?? this.#tooLarge(request.value);
+    if (refusal !== undefined) return refusal;
+    const { clock } = this.#options;
+    const { key, value, ttlNs } = request;
+    const before = this.#find(this.#map.seek(key, partition, this.#packed), clock());
+    const draft = yield* this.#map.records.draft(before, key.length, value, ttlNs !== 0n);
+    const sought = this.#map.seek(key, partition, this.#packed);
+    const now = clock();
+    const address = this.#find(sought, now);
+    return this.#withDraft(draft, () =>
+      this.#changed(this.#store(request, sought, address, now, draft)),
+    );
   }
 
   /** Answers with what was computed, or makes it the new value. */
@@ -297,11 +383,25 @@ export class Store implements Lister, Scanner {
     key: SoughtKey,
     address: BlockAddress,
     result: Result,
+    draft?: Draft,
   ): Reply | Promise<KeptReply> {
     if ('status' in result) return result;
     const now = this.#options.clock();
     if ('bytes' in result) return this.#read(address, now, result);
-    return this.#changed(this.#edit(request as EditRequest, key, address, result, now));
+    return this.#changed(this.#edit(request as EditRequest, key, address, result, now, draft));
+  }
+
+  /** The answer, as one that stays, of what makes use of a draft or does not. */
+  #withDraft(
+    draft: Draft | undefined,
+    serve: () => Reply | Promise<KeptReply>,
+  ): KeptReply | Promise<KeptReply> {
+    try {
+      const reply = serve();
+      return reply instanceof Promise ? reply : keep(reply);
+    } finally {
+      if (draft !== undefined) this.#map.records.dropDraft(draft);
+    }
   }
 
   #edit(
@@ -310,12 +410,13 @@ export class Store implements Lister, Scanner {
     address: BlockAddress,
     { value, shown }: Edited,
     now: number,
+    draft?: Draft,
   ): Reply {
     const ttlNs = newTtl(request, address === 0);
     const meta = this.#metaOf(address, ttlNs, now);
     const deadline =
       ttlNs === undefined ? this.#map.records.deadline(address) : deadlineOf(now, Number(ttlNs));
-    const record = { key: request.key, meta, value, deadline };
+    const record = { key: request.key, meta, value, deadline, draft };
     const refusal = this.#changes.refusal;
     if (refusal !== undefined) return refusal;
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
@@ -334,29 +435,39 @@ export class Store implements Lister, Scanner {
     };
   }
 
-  #expire(request: ExpireRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
+  #expire(
+    request: ExpireRequest,
+    key: SoughtKey,
+    address: BlockAddress,
+    now: number,
+    draft?: Draft,
+  ): Reply {
     const refusal = this.#changes.refusal ?? this.#refusal(request, address);
     if (refusal !== undefined) return refusal;
     if (address === 0) return missing(request);
     const { records } = this.#map;
     const meta = { ...records.meta(address), ttlNs: request.ttlNs, updatedAt: now };
-    // A copy: where the record is written its value may lie now.
-    const { bytes, start, end } = records.value(address);
-    const value = { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
+    const value = records.value(address);
     const deadline = deadlineOf(now, Number(request.ttlNs));
-    const record = { key: request.key, meta, value, deadline };
+    const record = { key: request.key, meta, value, deadline, draft };
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
     return { status: 'ok', node: this.#options.node, meta, value: undefined };
   }
 
-  #store(request: StoreRequest, key: SoughtKey, address: BlockAddress, now: number): Reply {
+  #store(
+    request: StoreRequest,
+    key: SoughtKey,
+    address: BlockAddress,
+    now: number,
+    draft?: Draft,
+  ): Reply {
     const refusal = this.#changes.refusal ?? this.#tooLarge(request.value);
     if (refusal !== undefined) return refusal;
     const broken = request.condition && this.#refusal(request, address);
     if (broken !== undefined) return broken;
     const meta = this.#metaOf(address, request.ttlNs, now);
     const deadline = deadlineOf(now, Number(request.ttlNs));
-    const record = { key: request.key, meta, value: request.value, deadline };
+    const record = { key: request.key, meta, value: request.value, deadline, draft };
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }
@@ -396,14 +507,6 @@ export class Store implements Lister, Scanner {
   #partitionOf(key: Key): number {
     return partitionOf(key, this.#options.partitions);
   }
-}
-
-/** A reply that stays; what an edit shows stays anyway. */
-function keptFor(
-  request: Computed,
-  reply: Reply | Promise<KeptReply>,
-): KeptReply | Promise<KeptReply> {
-  return reply instanceof Promise || isEdit(request) ? (reply as KeptReply) : keep(reply);
 }
 
 function memoryFull({ action, key }: Request): Failure {

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import { ANSWER_PACE, BODY_PACE } from '../../src/base/limits.ts';
 import { HeadEnds } from '../../src/http/answer-head.ts';
 import { BodyBudget, UnreadBudget } from '../../src/http/budget.ts';
 import { Connection, type Host, type Patience } from '../../src/http/connection.ts';
@@ -108,7 +109,8 @@ export class TestHost implements Host {
   readonly unread = new UnreadBudget();
   readonly headEnds: HeadEnds;
   readonly turns = new Turns();
-  readonly pace = new Pace();
+  readonly pace = new Pace(BODY_PACE);
+  readonly answerPace = new Pace(ANSWER_PACE);
   readonly open = new Set<Connection>();
   nowMs = 0;
   isClosing = false;

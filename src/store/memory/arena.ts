@@ -1,7 +1,9 @@
 /** Raw memory outside the JavaScript heap: segments that blocks are appended to, and their garbage. */
 
 import { ADDRESSABLE_SEGMENTS } from '../../base/limits.ts';
+import type { Lease } from '../../base/lease.ts';
 import type { MemorySource } from './chunk.ts';
+import { Lending } from './lending.ts';
 
 /** Bytes in a word. Blocks are whole words, so that their numbers are aligned. */
 export const WORD_BYTES = 8;
@@ -15,6 +17,7 @@ const SEGMENT_WORDS = 1 << OFFSET_BITS;
 
 /** A block of more than 512 KiB has a segment to itself, which goes with it: it is never moved. */
 const SHARED_BLOCK_WORDS_MAX = SEGMENT_WORDS / 8;
+export const SHARED_BLOCK_BYTES_MAX = SHARED_BLOCK_WORDS_MAX * WORD_BYTES;
 
 /** The addresses of one segment that there is not are numbers of blocks that have one to themselves. */
 const SHARED_SEGMENTS_MAX = ADDRESSABLE_SEGMENTS - 1;
@@ -68,6 +71,7 @@ export class Arena {
   readonly #unusedNumbers: number[] = [];
   readonly #large: (Segment | undefined)[] = [];
   readonly #unusedLarge: number[] = [];
+  readonly #lending = new Lending((memory) => this.#source.free(memory));
   /** The number of the segment that blocks are appended to; -1 if there is none. */
   #open = -1;
   #pinned = -1;
@@ -102,8 +106,41 @@ export class Arena {
    * segment is only for a block that `isMoved`, so that compaction can go on where all are in use.
    */
   allocate(words: number, isMoved = false): BlockAddress {
-    const address =
-      words > SHARED_BLOCK_WORDS_MAX ? this.#addLarge(words) : this.#placeFor(words, isMoved);
+    const isLarge = words > SHARED_BLOCK_WORDS_MAX;
+    const address = isLarge ? this.#addLarge(this.draft(words)) : this.#placeFor(words, isMoved);
+    return this.#use(address, words);
+  }
+
+  /**
+   * Memory for a block that is so large that it gets a segment to itself, to be written before it has an
+   * address; undefined for a smaller block, or if there is none.
+   */
+  draft(words: number): Segment | undefined {
+    if (words <= SHARED_BLOCK_WORDS_MAX) return undefined;
+    return segmentIn(this.#source.exactly((FIRST_WORD + words) * WORD_BYTES));
+  }
+
+  /** Makes a draft a live block; 0 if there is no address for it. */
+  allocateDraft(segment: Segment, words: number): BlockAddress {
+    return this.#use(this.#addLarge(segment), words);
+  }
+
+  /** Gives a draft back. */
+  dropDraft(segment: Segment): void {
+    this.#source.free(segment.memory);
+  }
+
+  /** Keeps the block at an address as it is for a reader; undefined for one that shares its segment. */
+  lend(address: BlockAddress): Lease | undefined {
+    return address >= LARGE_FROM ? this.#lending.lend(this.segmentOf(address).memory) : undefined;
+  }
+
+  /** Whether somebody reads a block, so that it must not be written over. */
+  isLent(address: BlockAddress): boolean {
+    return address >= LARGE_FROM && this.#lending.isLent(this.segmentOf(address).memory);
+  }
+
+  #use(address: BlockAddress, words: number): BlockAddress {
     if (address === 0) return 0;
     const segment = this.segmentOf(address);
     segment.usedWords += words;
@@ -188,12 +225,10 @@ export class Arena {
     return segment;
   }
 
-  /** Makes a segment for one block. */
-  #addLarge(words: number): BlockAddress {
+  /** Takes in a segment for one block. */
+  #addLarge(segment: Segment | undefined): BlockAddress {
     const number = this.#unusedLarge.at(-1) ?? this.#large.length;
-    if (number === LARGE_BLOCKS_MAX) return 0;
-    const segment = segmentIn(this.#source.exactly((FIRST_WORD + words) * WORD_BYTES));
-    if (segment === undefined) return 0;
+    if (segment === undefined || number === LARGE_BLOCKS_MAX) return 0;
     this.#unusedLarge.pop();
     this.#large[number] = segment;
     return LARGE_FROM + number;
@@ -202,7 +237,7 @@ export class Arena {
   #dropLarge(number: number, segment: Segment): void {
     this.#large[number] = undefined;
     this.#unusedLarge.push(number);
-    this.#source.free(segment.memory);
+    this.#lending.drop(segment.memory);
   }
 
   #takeSpare(): Segment | undefined {

@@ -1,8 +1,9 @@
 /** Records as blocks of memory: where each field of a record lies, and how to read and write it. */
 
+import type { Steps } from '../../base/json/scan.ts';
 import type { Key } from '../../base/key.ts';
 import type { RecordState } from '../../record/change.ts';
-import type { Meta, ByteRange } from '../../record/reply.ts';
+import type { Meta, ByteRange, KeptBytes } from '../../record/reply.ts';
 import type { PackedKey, SoughtKey } from '../keys/packed-key.ts';
 import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
 
@@ -42,6 +43,23 @@ const PARTITION_MASK = 0xffff;
 const EXPIRES = 1 << 29;
 const DEAD = 1 << 30;
 
+/** Bytes of a large value that are copied in one piece, into memory that the system has to fetch first. */
+const PIECE_BYTES = 128 * 1024;
+
+/** A large value that lies already where its record is going to be. */
+export interface Draft {
+  readonly segment: Segment;
+  readonly words: number;
+  /** Whether a record was made of it. */
+  isUsed: boolean;
+}
+
+/** A record that is to be written. */
+export interface NewRecord extends RecordState {
+  /** Its value as a draft. */
+  readonly draft?: Draft | undefined;
+}
+
 /** The record at an address, read and written in place. */
 export class Records {
   readonly #arena: Arena;
@@ -51,18 +69,65 @@ export class Records {
   }
 
   /** Writes a new record; 0 if there is no memory for it. */
-  create({ packed, partition }: SoughtKey, record: RecordState): BlockAddress {
-    const { meta, value } = record;
+  create({ packed, partition }: SoughtKey, record: NewRecord): BlockAddress {
+    const { meta, value, draft } = record;
     const expires = meta.ttlNs !== 0n;
-    const address = this.#arena.allocate(recordWords(packed.length, valueBytes(value), expires));
+    const words = recordWords(packed.length, valueBytes(value), expires);
+    // A record that is going to expire, or no longer is, has another layout, and another size.
+    const isThere = draft?.words === words;
+    const address = isThere
+      ? this.#arena.allocateDraft(draft.segment, words)
+      : this.#arena.allocate(words);
     if (address === 0) return 0;
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
     const shape = packed.length | (partition << PARTITION_SHIFT) | (expires ? EXPIRES : 0);
     segment.u32[at * 2 + SHAPE_U32] = shape;
     packed.write(segment.u32, keyStartOf(at, shape) >>> 2);
-    writeState(segment, at, record);
+    writeState(segment, at, record, isThere);
+    if (isThere) {
+      draft.isUsed = true;
+      // The last word of the key has taken the first bytes of the value.
+      const { start } = this.value(address);
+      value.bytes.copy(segment.bytes, start, value.start, Math.min(value.end, value.start + 4));
+    }
     return address;
+  }
+
+  /**
+   * Copies the new value of a record, or of a key of `keyBytes` that has none, to where it can stay, a
+   * piece at a time. Undefined where it will not stay in memory of its own, or there is none.
+   */
+  *draft(
+    address: BlockAddress,
+    keyBytes: number,
+    value: ByteRange,
+    expires: boolean,
+  ): Steps<Draft | undefined> {
+    if (address !== 0 && this.fits(address, value, expires) && !this.#arena.isLent(address)) {
+      return undefined;
+    }
+    const words = recordWords(keyBytes, valueBytes(value), expires);
+    const segment = this.#arena.draft(words);
+    if (segment === undefined) return undefined;
+    const draft = { segment, words, isUsed: false };
+    let isDone = false;
+    try {
+      let to = (1 + headerWords(expires)) * WORD_BYTES + keyBytes;
+      for (let from = value.start; from < value.end; from += PIECE_BYTES) {
+        to += value.bytes.copy(segment.bytes, to, from, Math.min(value.end, from + PIECE_BYTES));
+        yield;
+      }
+      isDone = true;
+      return draft;
+    } finally {
+      if (!isDone) this.dropDraft(draft);
+    }
+  }
+
+  /** Gives a draft back, unless it was used. */
+  dropDraft({ segment, isUsed }: Draft): void {
+    if (!isUsed) this.#arena.dropDraft(segment);
   }
 
   /**
@@ -72,16 +137,30 @@ export class Records {
    */
   overwrite(address: BlockAddress, record: RecordState): boolean {
     const { meta, value } = record;
+    if (!this.fits(address, value, meta.ttlNs !== 0n)) return false;
+    const segment = this.#arena.segmentOf(address);
+    // What lies in there can only be the very value of the record.
+    const isThere = value.bytes === segment.bytes;
+    if (!isThere && this.#arena.isLent(address)) return false;
+    writeState(segment, offsetOf(address), record, isThere);
+    return true;
+  }
+
+  /** Whether a value fits into the block of a record, without wasting half of it. */
+  fits(address: BlockAddress, value: ByteRange, expires: boolean): boolean {
     const segment = this.#arena.segmentOf(address);
     const at = offsetOf(address);
     const shape = shapeOf(segment, at);
-    const expires = meta.ttlNs !== 0n;
     if (expires !== ((shape & EXPIRES) !== 0)) return false;
     const needed = recordWords(shape & KEY_BYTES_MASK, valueBytes(value), expires);
     const size = segment.u32[at * 2] as number;
-    if (needed > size || needed * 2 < size) return false;
-    writeState(segment, at, record);
-    return true;
+    return needed <= size && needed * 2 >= size;
+  }
+
+  /** A range of a value as bytes that stay, where the record has its memory to itself. */
+  lend(address: BlockAddress, { bytes, start, end }: ByteRange): ByteRange | KeptBytes {
+    const lease = this.#arena.lend(address);
+    return lease === undefined ? { bytes, start, end } : { bytes, start, end, isKept: true, lease };
   }
 
   /** Copies a record to a new block, as it is; 0 if there is no memory for it. */
@@ -237,8 +316,13 @@ function keyStartOf(at: number, shape: number): number {
   return (at + headerWords((shape & EXPIRES) !== 0)) * WORD_BYTES;
 }
 
-/** Writes all but the key and what never changes. */
-function writeState(segment: Segment, at: number, { meta, value, deadline }: RecordState): void {
+/** Writes all but the key, what never changes, and the value if that is there. */
+function writeState(
+  segment: Segment,
+  at: number,
+  { meta, value, deadline }: RecordState,
+  isThere: boolean,
+): void {
   const shape = shapeOf(segment, at);
   segment.u32[at * 2 + INDEX_U32] = meta.index;
   segment.u32[at * 2 + VALUE_BYTES_U32] = valueBytes(value);
@@ -249,6 +333,7 @@ function writeState(segment: Segment, at: number, { meta, value, deadline }: Rec
     segment.u64[at + TTL_U64] = meta.ttlNs;
     segment.f64[at + DEADLINE_F64] = deadline;
   }
+  if (isThere) return;
   const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
   value.bytes.copy(segment.bytes, start, value.start, value.end);
 }
