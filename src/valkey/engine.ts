@@ -31,21 +31,28 @@ import {
 import { versionOf } from '../record/version.ts';
 import { isForGood } from './faults.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
-import { decodeMeta, encodeTtl, encodeVersion, valueStart } from './header.ts';
-import { argumentOf, KeySpace } from './keys.ts';
+import {
+  decodeMeta,
+  encodeTtl,
+  encodeVersion,
+  readTime,
+  TIME_BYTES,
+  valueStart,
+} from './header.ts';
+import { KeySpace } from './keys.ts';
 import { listKeys } from './listing.ts';
 import { Salts } from './salt.ts';
 import { LOAD, LOAD_IF } from './scripts/load.ts';
 import type { Script } from './scripts/script.ts';
-import { DELETE_IF, EXPIRE, STORE } from './scripts/store.ts';
+import { DELETE_IF, EXPIRE, STORE, STORE_IF } from './scripts/store.ts';
 import type { Argument } from './server.ts';
 import type { Peer, SlotRange } from './topology.ts';
 import { Turns } from './turns.ts';
 
 /** How old the noted time of the last access may be: it is exact, or costs a write once a minute. */
-const ACCESSED_AGE_US = { exact: '0', lazy: '60000000' };
+const ACCESSED_AGE_US = { exact: '', lazy: '60000000' };
 
-/** Values up to this length travel as text if they are ASCII. */
+/** Values up to this length travel as text. */
 const SHORT_VALUE_BYTES = 1024;
 
 /** The time to live of a record that stays, which is all zeros. */
@@ -167,12 +174,11 @@ export class ValkeyEngine implements Engine {
       : this.#look(LOAD_IF, request, [this.#accessedAge, ...conditionArguments(condition)]));
     if (isFailure(answered)) return answered;
     if (answered.answer === null) return missing(request);
-    const [accessed, bytes] = answered.answer as [Buffer, Buffer];
+    const { accessedAt, bytes } = loadedFrom(answered);
     const node = nodeOf(answered);
-    const before = decodeMeta(bytes);
-    const broken = brokenCondition(condition, before);
-    if (broken === 'ifMatch') return preconditionFailed(request, before);
-    const meta = decodeMeta(bytes, accessed);
+    const meta = decodeMeta(bytes, accessedAt);
+    const broken = brokenCondition(condition, meta);
+    if (broken === 'ifMatch') return preconditionFailed(request, meta);
     if (broken === 'ifNoneMatch') return { status: 'unchanged', node, meta };
     const whole = { bytes, start: valueStart(bytes), end: bytes.length };
     const value = isWhole(request)
@@ -194,7 +200,7 @@ export class ValkeyEngine implements Engine {
     while (performance.now() - sinceMs < VALKEY_EDIT_PATIENCE_MS) {
       const read = await this.#look(LOAD, request, [NEVER_NOTED]);
       if (isFailure(read)) return read;
-      const [, bytes] = (read.answer ?? []) as Buffer[];
+      const bytes = read.answer === null ? undefined : loadedFrom(read).bytes;
       const before = bytes && decodeMeta(bytes);
       if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
       const value = bytes && { bytes, start: valueStart(bytes), end: bytes.length };
@@ -217,12 +223,10 @@ export class ValkeyEngine implements Engine {
     request: StoreRequest | EditRequest,
     { value, ttlNs, condition }: Put,
   ): Promise<Answered | Failure> {
-    return this.#write(STORE, request, [
-      valueArgument(value),
-      ttlNs === undefined ? '' : ttlNs === 0n ? FOR_GOOD : encodeTtl(ttlNs),
-      this.#salts.next(),
-      ...conditionArguments(condition),
-    ]);
+    const life = ttlNs === undefined ? '' : ttlNs === 0n ? FOR_GOOD : encodeTtl(ttlNs);
+    const args = [valueArgument(value), life, this.#salts.next()];
+    if (condition === undefined) return this.#write(STORE, request, args);
+    return this.#write(STORE_IF, request, [...args, ...conditionArguments(condition)]);
   }
 
   async #delete(request: DeleteRequest): Promise<KeptReply> {
@@ -243,9 +247,10 @@ export class ValkeyEngine implements Engine {
     value: KeptBytes | undefined,
   ): KeptReply {
     if (isFailure(answered)) return answered;
-    const [done, header] = answered.answer as [number, Buffer];
+    const { answer } = answered;
+    const header = (isDone(answered) ? answer : (answer as [unknown])[0]) as Buffer;
     const meta = header.length === 0 ? undefined : decodeMeta(header);
-    if (done === 0) return preconditionFailed(request, meta);
+    if (!isDone(answered)) return preconditionFailed(request, meta);
     const { replicas = 0 } = request;
     if (answered.acknowledged < replicas) return notReplicated(answered, replicas);
     return { status: 'ok', node: nodeOf(answered), meta: meta ?? NO_META, value };
@@ -289,9 +294,19 @@ interface Put {
 
 type WriteRequest = StoreRequest | DeleteRequest | ExpireRequest | EditRequest;
 
-/** Whether a write script has done what it was asked for. */
+/** The time of an access and the record: the script gives small ones in one piece. */
+function loadedFrom({ answer }: Answered): { accessedAt: number; bytes: Buffer } {
+  if (Array.isArray(answer)) {
+    const [accessed, bytes] = answer as [Buffer, Buffer];
+    return { accessedAt: readTime(accessed, 0), bytes };
+  }
+  const both = answer as Buffer;
+  return { accessedAt: readTime(both, 0), bytes: both.subarray(TIME_BYTES) };
+}
+
+/** Whether a write script has done what it was asked for; else it answers in a list what kept it from that. */
 function isDone({ answer }: Answered): boolean {
-  return (answer as [number])[0] === 1;
+  return !Array.isArray(answer);
 }
 
 /** Tells a load of the whole value from those of a part. */
@@ -299,10 +314,10 @@ function isWhole(request: ReadRequest): request is LoadRequest {
   return request.action === 'load' && request.pointer === undefined;
 }
 
-/** A value as it costs least to send: a large one is looked at and copied once too often as text. */
+/** A value as it costs least to send: a large one would be copied once too often as text. */
 function valueArgument({ bytes, start, end }: ByteRange): Argument {
   if (end - start > SHORT_VALUE_BYTES) return bytes.subarray(start, end);
-  return argumentOf(bytes.toString('latin1', start, end));
+  return bytes.toString('latin1', start, end);
 }
 
 /** The conditions as the scripts read them. */

@@ -11,7 +11,7 @@ import {
 } from '../base/limits.ts';
 import { parseAddress, formatAddress } from '../net/address.ts';
 import { faultOf, type Redirect } from './faults.ts';
-import { GroupCommit, type Committed } from './group-commit.ts';
+import { GroupCommit } from './group-commit.ts';
 import { Server, type Access } from './server.ts';
 import { isMember, parseInfo, parseNodes, Topology, type Peer } from './topology.ts';
 
@@ -60,6 +60,8 @@ export class Fleet {
   #isSoon = false;
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | undefined;
+  /** How many servers have been asked for the map of slots. */
+  #asked = 0;
   #said = '';
 
   constructor(options: FleetOptions) {
@@ -147,20 +149,20 @@ export class Fleet {
     peer: Peer,
     asks: boolean,
   ): Promise<Answered | Failure | Redirect> {
+    const { replicas = 0 } = call;
     try {
-      const committed = await this.#commit(call, server, asks);
-      return { status: 'answered', ...committed, from: peer };
+      if (replicas > 0) {
+        const commits = this.#groupCommitAt(server.addr);
+        const committed = await commits.run((own) => call.send(own, asks), replicas);
+        return { status: 'answered', ...committed, from: peer };
+      }
+      const answer = await call.send(server, asks);
+      return { status: 'answered', answer, acknowledged: 0, from: peer };
     } catch (error) {
       const fault = faultOf(error, server.addr, call.isWrite);
       if (isFailure(fault)) this.#refreshSoon();
       return fault;
     }
-  }
-
-  async #commit(call: Call, server: Server, asks: boolean): Promise<Committed> {
-    const { replicas = 0 } = call;
-    if (replicas === 0) return { answer: await call.send(server, asks), acknowledged: 0 };
-    return this.#groupCommitAt(server.addr).run((own) => call.send(own, asks), replicas);
   }
 
   #unserved(slot: number): Failure {
@@ -212,8 +214,8 @@ export class Fleet {
   }
 
   /**
-   * Asks some servers at once and believes the one that knows of the latest change, then of the most
-   * slots: one that was stopped for a while, or has been taken out, answers too.
+   * Asks some servers at once, others each time, and believes the one that knows of the latest change, then of
+   * the most slots: one that was stopped for a while, or has been taken out, answers too.
    */
   async #refresh(): Promise<void> {
     const ready = [...this.#servers.values()].filter((server) => server.isReady);
@@ -222,7 +224,9 @@ export class Fleet {
       for (const { addr } of this.#topology.peers) this.#serverAt(addr);
       return;
     }
-    const asked = ready.toSorted(() => Math.random() - 0.5).slice(0, VALKEY_REFRESH_SERVERS_MAX);
+    const count = Math.min(ready.length, VALKEY_REFRESH_SERVERS_MAX);
+    const asked = Array.from({ length: count }, (_, n) => ready[(this.#asked + n) % ready.length]!);
+    this.#asked += count;
     const views = await Promise.all(asked.map((server) => this.#viewOf(server)));
     const best = views
       .filter((view) => view !== undefined)

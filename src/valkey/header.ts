@@ -6,7 +6,7 @@
  * | 1 | 254, or 253 for a header that ends in a deadline; no UTF-8 text begins so |
  * | 7 | `createdAt` |
  * | 6 | `index` |
- * | 5 | `salt`, random at each store, 7 bits a byte |
+ * | 5 | `salt`, random at each store |
  * | 7 | `updatedAt` |
  * | 7 | time to live in microseconds, rounded up; 0 for good |
  * | 2 | nanoseconds that the rounding added |
@@ -33,7 +33,7 @@ const TTL_US = 26;
 const TTL_SPARE_NS = 33;
 const ACCESSED = 35;
 
-const TIME_BYTES = 7;
+export const TIME_BYTES = 7;
 const INDEX_BYTES = 6;
 export const SALT_BYTES = 5;
 const VERSION_BYTES = SALT + SALT_BYTES - CREATED;
@@ -43,13 +43,13 @@ export function valueStart(record: Buffer): number {
   return record[0] === LONG ? LONG_HEADER_BYTES : HEADER_BYTES;
 }
 
-/** The meta in a header; the time of the last access may be given apart. */
-export function decodeMeta(header: Buffer, accessed: Buffer = header.subarray(ACCESSED)): Meta {
+/** The meta in what begins with a header; the time of the last access may be given apart. */
+export function decodeMeta(header: Buffer, accessedAt = readTime(header, ACCESSED)): Meta {
   const ttlUs = readTime(header, TTL_US);
   return {
     index: header.readUIntBE(INDEX, INDEX_BYTES),
     ttlNs: ttlUs === 0 ? 0n : BigInt(ttlUs) * 1000n - BigInt(header.readUInt16BE(TTL_SPARE_NS)),
-    accessedAt: readTime(accessed, 0),
+    accessedAt,
     createdAt: readTime(header, CREATED),
     updatedAt: readTime(header, UPDATED),
     salt: header.toString('hex', SALT, SALT + SALT_BYTES),
@@ -82,7 +82,8 @@ export function encodeVersion(version: string): Buffer | undefined {
   return bytes;
 }
 
-function readTime(bytes: Buffer, at: number): number {
+/** The time in seven bytes, in microseconds. */
+export function readTime(bytes: Buffer, at: number): number {
   return bytes.readUInt8(at) * 2 ** 48 + bytes.readUIntBE(at + 1, 6);
 }
 

@@ -2,7 +2,6 @@
 
 import type { Key } from '../base/key.ts';
 import { partitionOf } from '../base/partition.ts';
-import type { Argument } from './server.ts';
 import { SLOTS } from './topology.ts';
 
 export class KeySpace {
@@ -14,8 +13,8 @@ export class KeySpace {
   }
 
   /** The name of a key at the servers. */
-  nameOf(key: Key): Argument {
-    return argumentOf(this.#prefix + key);
+  nameOf(key: Key): Key {
+    return (this.#prefix + key) as Key;
   }
 
   /** The key that a name of the servers stands for. */
@@ -24,17 +23,12 @@ export class KeySpace {
   }
 
   slotOf(key: Key): number {
-    return partitionOf((this.#prefix + key) as Key, SLOTS);
+    return partitionOf(this.nameOf(key), SLOTS);
   }
 
   /** A pattern of `SCAN` for the names of keys that start with `prefix`. */
-  patternOf(prefix: Key): Buffer {
-    const escaped = (this.#prefix + prefix).replace(/[\\*?[\]]/g, String.raw`\$&`);
-    return Buffer.from(`${escaped}*`, 'latin1');
+  patternOf(prefix: Key): string {
+    const escaped = this.nameOf(prefix).replace(/[\\*?[\]]/g, String.raw`\$&`);
+    return `${escaped}*`;
   }
-}
-
-/** Bytes, one a character, as the argument that costs least to send. */
-export function argumentOf(bytes: string): Argument {
-  return /^[\0-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
 }

@@ -1,6 +1,6 @@
 /** Random bytes for the tags of versions. */
 
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 import { SALT_BYTES } from './header.ts';
 
@@ -11,7 +11,7 @@ export class Salts {
   #pool = '';
   #at = 0;
 
-  /** Five characters of ASCII, 35 bits that nobody can tell beforehand. */
+  /** Five bytes, one a character, that nobody can tell beforehand. */
   next(): string {
     if (this.#at === this.#pool.length) this.#refill();
     this.#at += SALT_BYTES;
@@ -19,8 +19,7 @@ export class Salts {
   }
 
   #refill(): void {
-    // ASCII leaves the highest bit of each byte out.
-    this.#pool = randomFillSync(Buffer.allocUnsafe(POOL_SALTS * SALT_BYTES)).toString('ascii');
+    this.#pool = randomBytes(POOL_SALTS * SALT_BYTES).toString('latin1');
     this.#at = 0;
   }
 }

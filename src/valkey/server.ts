@@ -14,7 +14,7 @@ import { parseAddress } from '../net/address.ts';
 import { NotSent } from './faults.ts';
 import type { Script } from './scripts/script.ts';
 
-/** What a command takes besides its name; text is ASCII, which costs less to send than bytes. */
+/** What a command takes besides its name: text of which each character is a byte costs least to send. */
 export type Argument = string | Buffer;
 
 /** How to reach servers; the same for all. */
@@ -79,7 +79,7 @@ export class Server {
     if (!this.isReady) {
       return Promise.reject(new NotSent(this.#lastError?.message ?? 'it is being made'));
     }
-    const command = new Command(name, [...args], { replyEncoding: null });
+    const command = new EncodedCommand(name, args);
     void this.#redis.sendCommand(command, this.#outbox as unknown as WriteStream);
     return command.promise;
   }
@@ -88,14 +88,17 @@ export class Server {
    * Runs a script; `asks` is for a slot that is moving here. A server that does not know the script has
    * not run it, and is sent the text.
    */
-  async run(script: Script, keys: readonly Argument[], args: readonly Argument[], asks = false) {
+  run(
+    script: Script,
+    keys: readonly Argument[],
+    args: readonly Argument[],
+    asks = false,
+  ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
-    try {
-      return await this.#runOnce('evalsha', [script.sha, ...rest], asks);
-    } catch (error) {
-      if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
-      return await this.#runOnce('eval', [script.lua, ...rest], asks);
-    }
+    return this.#runOnce('evalsha', [script.sha, ...rest], asks).catch((error: Error) => {
+      if (!error.message.startsWith('NOSCRIPT')) throw error;
+      return this.#runOnce('eval', [script.lua, ...rest], asks);
+    });
   }
 
   #runOnce(name: string, args: readonly Argument[], asks: boolean): Promise<unknown> {
@@ -121,6 +124,39 @@ export class Server {
 /** The stream that commands are written to. */
 type WriteStream = NonNullable<Parameters<Redis['sendCommand']>[1]>;
 
+/** A command in the form in which it is sent: made by the library it costs as much as all else of a request. */
+class EncodedCommand extends Command {
+  readonly #encoded: Argument;
+
+  /** Its answer has bulk strings as bytes. */
+  constructor(name: string, args: readonly Argument[]) {
+    super(name, [], { replyEncoding: null });
+    this.#encoded = encode([name, ...args]);
+  }
+
+  override toWritable(): Argument {
+    return this.#encoded;
+  }
+}
+
+/** Copies a command and its arguments into the form in which they are sent: `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`. */
+function encode(parts: readonly Argument[]): Argument {
+  const pieces: Buffer[] = [];
+  let text = `*${parts.length}\r\n`;
+  for (const part of parts) {
+    text += `$${part.length}\r\n`;
+    if (typeof part === 'string') {
+      text += part;
+    } else {
+      pieces.push(Buffer.from(text, 'latin1'), part);
+      text = '';
+    }
+    text += '\r\n';
+  }
+  if (pieces.length === 0) return text;
+  return Buffer.concat([...pieces, Buffer.from(text, 'latin1')]);
+}
+
 /**
  * What one turn of the event loop sends over a connection goes out in one write: with a write a command, the
  * system would take most of the time.
@@ -133,7 +169,7 @@ class Outbox {
     this.#redis = redis;
   }
 
-  /** Takes a command, as text of which each character is a byte or as bytes. */
+  /** Takes a command. */
   write(piece: Argument): boolean {
     const { stream } = this.#redis;
     if (this.#pieces.length === 0) setImmediate(() => this.#flush(stream));
@@ -145,13 +181,14 @@ class Outbox {
   #flush(stream: Redis['stream']): void {
     const pieces = this.#pieces;
     this.#pieces = [];
-    if (pieces.every((piece) => typeof piece === 'string')) stream.write(pieces.join(''), 'latin1');
-    else stream.write(Buffer.concat(pieces.map(asBytes)));
+    if (pieces.every((piece) => typeof piece === 'string')) {
+      stream.write(pieces.join(''), 'latin1');
+      return;
+    }
+    stream.cork();
+    for (const piece of pieces) stream.write(piece, 'latin1');
+    stream.uncork();
   }
-}
-
-function asBytes(piece: Argument): Buffer {
-  return typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
 }
 
 function optionsOf(addr: string, { user, password, database, tls }: Access) {

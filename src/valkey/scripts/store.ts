@@ -1,7 +1,7 @@
 /** Writing a record, letting it expire, and removing it. */
 
 import { CONDITION, RECORD } from './record.ts';
-import { script } from './script.ts';
+import { script, type Script } from './script.ts';
 
 /**
  * `pxat(deadline, now)`: the server forgets a record when its clock has passed this by a whole millisecond, so
@@ -15,38 +15,38 @@ end
 
 /**
  * Stores ARGV[1] with the time to live ARGV[2] (7 bytes of microseconds, 2 of nanoseconds to take off; empty:
- * the record expires when it would have) and the salt ARGV[3] under the conditions ARGV[4] and ARGV[5].
- * Answers `{1, header}`, or `{0, header of what is there, empty for nothing}`.
+ * the record expires when it would have) and the salt ARGV[3], under the conditions ARGV[4] and ARGV[5] if they
+ * are there. Answers the new header; where a condition does not hold, a list of the header of what is there,
+ * no bytes for nothing.
  *
  * The one write is the last step: an error means that nothing was done.
  */
-export const STORE = script(
-  RECORD,
-  CONDITION,
-  PXAT,
-  `
+const store = (condition: string): Script =>
+  script(
+    RECORD,
+    condition,
+    PXAT,
+    `
 local now = clock()
 local before, foreign = liveHeader(KEYS[1], now)
 if foreign then return foreign end
-if not holds(ARGV[4], ARGV[5], before and version(before)) then return { 0, before or '' } end
-local created, index, accessed = now, 1, 0
+${condition === '' ? '' : "if not holds(ARGV[4], ARGV[5], before) then return { before or '' } end"}
+local created, index, accessed = now, 0, 0
 if before then
-  local known
-  created, known = struct.unpack('>I7I6', before, 2)
-  index, accessed = known + 1, struct.unpack('>I7', before, 36)
+  created, index = struct.unpack('>I7I6', before, 2)
+  accessed = struct.unpack('>I7', before, 36)
 end
-local life, kind, left = ARGV[2], 254, ''
-local ends = math.huge
+local kind, life, ends = 254, ARGV[2], math.huge
 if life == '' then
   -- Only what is there can keep its deadline: a change of nothing comes with a time to live.
   life, ends = before:sub(27, 35), deadline(before)
-  if ends ~= math.huge then kind, left = 253, struct.pack('>I7', ends) end
+  if ends ~= math.huge then kind = 253 end
 else
   local ttl = struct.unpack('>I7', life)
   if ttl ~= 0 then ends = now + ttl end
 end
-local header = string.char(kind) .. struct.pack('>I7I6', created, index) .. ARGV[3]
-  .. struct.pack('>I7', now) .. life .. struct.pack('>I7', accessed) .. left
+local header = struct.pack('>BI7I6c0I7c0I7', kind, created, index + 1, ARGV[3], now, life, accessed)
+if kind == 253 then header = header .. struct.pack('>I7', ends) end
 local stored
 if ends == math.huge then
   stored = redis.pcall('SET', KEYS[1], header .. ARGV[1])
@@ -54,13 +54,16 @@ else
   stored = redis.pcall('SET', KEYS[1], header .. ARGV[1], 'PXAT', pxat(ends, now))
 end
 if stored.err then return stored end
-return { 1, header }
+return header
 `,
-);
+  );
+
+export const STORE = store('');
+export const STORE_IF = store(CONDITION);
 
 /**
  * Lets the record expire after ARGV[1], counted from now, under the conditions ARGV[2] and ARGV[3]; version
- * and value stay. Answers as `STORE` does, and nil for no record.
+ * and value stay. Answers as a store does, and nil for no record.
  */
 export const EXPIRE = script(
   RECORD,
@@ -70,12 +73,12 @@ export const EXPIRE = script(
 local now = clock()
 local before, foreign = liveHeader(KEYS[1], now)
 if foreign then return foreign end
-if not holds(ARGV[2], ARGV[3], before and version(before)) then return { 0, before or '' } end
+if not holds(ARGV[2], ARGV[3], before) then return { before or '' } end
 if not before then return false end
 local life = ARGV[1]
 local header = string.char(254) .. before:sub(2, 19) .. struct.pack('>I7', now) .. life .. before:sub(36, 42)
 local ttl = struct.unpack('>I7', life)
-if #before == #header then
+if before:byte(1) == 254 then
   -- The value stays where it is, and a replica is sent the header alone.
   local done = redis.pcall('SETRANGE', KEYS[1], 0, header)
   if type(done) == 'table' then return done end
@@ -84,9 +87,9 @@ if #before == #header then
   else
     redis.call('PEXPIREAT', KEYS[1], pxat(now + ttl, now))
   end
-  return { 1, header }
+  return header
 end
-local record = header .. redis.call('GETRANGE', KEYS[1], #before, -1)
+local record = header .. redis.call('GETRANGE', KEYS[1], LONG, -1)
 local done
 if ttl == 0 then
   done = redis.pcall('SET', KEYS[1], record)
@@ -94,20 +97,20 @@ else
   done = redis.pcall('SET', KEYS[1], record, 'PXAT', pxat(now + ttl, now))
 end
 if done.err then return done end
-return { 1, header }
+return header
 `,
 );
 
-/** Removes the record if the conditions ARGV[1] and ARGV[2] hold; answers as `STORE` does. */
+/** Removes the record if the conditions ARGV[1] and ARGV[2] hold; answers as a store does, with no bytes. */
 export const DELETE_IF = script(
   RECORD,
   CONDITION,
   `
 local before, foreign = liveHeader(KEYS[1], clock())
 if foreign then return foreign end
-if not holds(ARGV[1], ARGV[2], before and version(before)) then return { 0, before or '' } end
+if not holds(ARGV[1], ARGV[2], before) then return { before or '' } end
 local removed = redis.pcall('UNLINK', KEYS[1])
 if type(removed) == 'table' then return removed end
-return { 1, '' }
+return ''
 `,
 );
