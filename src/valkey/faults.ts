@@ -9,6 +9,11 @@ export class NotSent extends Error {
   override readonly name = 'NotSent';
 }
 
+/** The server answers, but cannot serve what we ask for. */
+export class Unfit extends Error {
+  override readonly name = 'Unfit';
+}
+
 /** Where a server says that a slot is, for good (`moved`) or for this one request (`ask`). */
 export interface Redirect {
   readonly status: 'moved' | 'ask';
@@ -39,8 +44,9 @@ function wordOf(message: string): string {
   return /^(?:@?\w+: \d+: )?(?:ERR .*?-)?([A-Z]+)\b/.exec(message)?.[1] ?? '';
 }
 
-/** Whether a connection failed for a reason that does not go away: no right to log in, no proof by TLS. */
+/** Whether a server fails for a reason that does not go away: its version, no right to log in, no proof by TLS. */
 export function isForGood(error: Error): boolean {
+  if (error instanceof Unfit) return true;
   const code = 'code' in error ? String(error.code) : '';
   if (/^(ERR_SSL|ERR_TLS|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_)/.test(code)) return true;
   return (

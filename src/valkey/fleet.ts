@@ -10,10 +10,10 @@ import {
   VALKEY_REFRESH_TIMEOUT_MS,
 } from '../base/limits.ts';
 import { parseAddress, formatAddress } from '../net/address.ts';
-import { faultOf, type Redirect } from './faults.ts';
+import { faultOf, Unfit, type Redirect } from './faults.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Server, type Access } from './server.ts';
-import { isMember, parseInfo, parseNodes, Topology, type Peer } from './topology.ts';
+import { isMember, parseInfo, parseNodes, Topology, unfitness, type Peer } from './topology.ts';
 
 /** Which servers, and how to reach them. */
 export interface FleetOptions {
@@ -253,6 +253,11 @@ export class Fleet {
 
   async #read(server: Server): Promise<Topology | undefined> {
     const info = String(await server.send('info', []));
+    const unfit = unfitness(info);
+    if (unfit !== undefined) {
+      server.refuse(new Unfit(unfit));
+      return undefined;
+    }
     this.#isCluster = isMember(info);
     if (!this.#isCluster) {
       const peers = parseInfo(info, server.addr);

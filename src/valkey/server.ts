@@ -51,9 +51,14 @@ export class Server {
     return this.#redis.status === 'ready';
   }
 
-  /** Why there is no connection, if that is known. */
+  /** Why there is no connection, or none that is of use, if that is known. */
   get lastError(): Error | undefined {
     return this.#lastError;
+  }
+
+  /** Notes why what is ready is of no use; until the connection is made anew. */
+  refuse(error: Error): void {
+    this.#lastError = error;
   }
 
   /** Resolves when the connection is ready, could not be made, or `timeoutMs` have passed. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { isMember, parseInfo, parseNodes, Topology } from './topology.ts';
+import { isMember, parseInfo, parseNodes, Topology, unfitness } from './topology.ts';
 
 const [A, B, C] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)];
 const NODES = [
@@ -67,4 +67,18 @@ test('a member of a cluster says so, of Redis and of Valkey', () => {
   expect(isMember('redis_mode:cluster\r\n# Cluster\r\ncluster_enabled:1\r\n')).toBe(true);
   expect(isMember('server_mode:cluster\r\n# Cluster\r\ncluster_enabled:1\r\n')).toBe(true);
   expect(isMember('redis_mode:standalone\r\n# Cluster\r\ncluster_enabled:0\r\n')).toBe(false);
+});
+
+test.each([
+  ['6.2.0', undefined],
+  ['7.0.15', undefined],
+  ['10.0.1', undefined],
+  ['6.0.20', 'its version is 6.0.20, and 6.2 or newer is needed'],
+  ['5.0.7', 'its version is 5.0.7, and 6.2 or newer is needed'],
+])('a server of version %s can be used unless it is older than 6.2', (version, reason) => {
+  expect(unfitness(`# Server\r\nredis_version:${version}\r\nrun_id:a\r\n`)).toBe(reason);
+});
+
+test('a server that does not say its version is not used', () => {
+  expect(unfitness('# Server\r\nrun_id:a\r\n')).toBe('it does not say its version');
 });

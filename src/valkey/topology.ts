@@ -158,3 +158,13 @@ export function isMember(text: string): boolean {
   // `redis_mode` is `server_mode` in Valkey; this has one name.
   return /^cluster_enabled:1\r?$/m.test(text);
 }
+
+/** Why a server cannot be used, by its answer to `INFO`; undefined for one that can. */
+export function unfitness(text: string): string | undefined {
+  // Valkey gives the version of Redis that it is like, too.
+  const version = /^redis_version:((\d+)\.(\d+)[^\r\n]*)/m.exec(text);
+  if (version === null) return 'it does not say its version';
+  const [, full, major, minor] = version;
+  const isOld = Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2);
+  return isOld ? `its version is ${full}, and 6.2 or newer is needed` : undefined;
+}

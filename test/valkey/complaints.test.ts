@@ -1,6 +1,8 @@
 // What users of HTTP in front of Redis complain of, each as a test of what happens here instead.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -18,7 +20,11 @@ function startNode(server: ValkeyServer, flags: string[] = [], env: Record<strin
 }
 
 /** A node that is expected to end by itself. */
-function runNode(server: ValkeyServer, flags: string[] = [], env: Record<string, string> = {}) {
+function runNode(
+  server: Pick<ValkeyServer, 'addr'>,
+  flags: string[] = [],
+  env: Record<string, string> = {},
+) {
   const all = ['-client-addr', '127.0.0.1:0', '-engine', 'valkey', '-valkey-addr', server.addr];
   return NodeProcess.run([...all, ...flags], env);
 }
@@ -127,6 +133,27 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
     const ended = await runNode(locked);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toContain('NOAUTH');
+  });
+
+  test('a server older than 6.2 ends the start at once and is said to be one', async () => {
+    const old = createServer((socket) => {
+      const info = '# Server\r\nredis_version:6.0.16\r\nrole:master\r\n';
+      socket
+        .on('error', () => {})
+        .on('data', (bytes) => {
+          for (const command of bytes.toString().split(/^\*/m).slice(1)) {
+            const isInfo = /\binfo\b/i.test(command);
+            socket.write(isInfo ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n');
+          }
+        });
+    });
+    old.listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    const addr = `127.0.0.1:${(old.address() as AddressInfo).port}`;
+    const ended = await runNode({ addr });
+    expect(ended.code).toBe(1);
+    old.close();
+    expect(ended.stderr).toContain(`-valkey-addr ${addr}: its version is 6.0.16, and 6.2 or newer`);
   });
 
   test('a user that may not write is told so, a right at a time', async () => {
