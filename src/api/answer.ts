@@ -4,9 +4,9 @@ import { formatDuration } from '../base/duration.ts';
 import { failureTitle, httpStatus, retryAfterSeconds, type Failure } from '../base/errors.ts';
 import { PROBLEM_DETAIL_CHARS_MAX } from '../base/limits.ts';
 import { formatTimestamp } from '../base/timestamp.ts';
-import type { Exchange, Piece } from '../http/exchange.ts';
+import { headerLine, type Exchange, type HeaderLines, type Piece } from '../http/exchange.ts';
 import { isKept, type Meta, type NodeRef, type Reply, type Served } from '../record/reply.ts';
-import type { Action, Request } from '../record/request.ts';
+import { ACTIONS, type Action, type Request } from '../record/request.ts';
 import { entityTag } from './condition.ts';
 
 /**
@@ -16,7 +16,7 @@ import { entityTag } from './condition.ts';
 const STRING_VALUE_BYTES_MAX = 16 * 1024;
 
 /** The head of an answer in JSON. */
-export const JSON_HEAD: readonly [string, string] = ['Content-Type', 'application/json'];
+export const JSON_HEAD: HeaderLines = headerLine('Content-Type', 'application/json');
 
 /** Sends a reply to a client, at once: the reply's value may not be there later, unless it is kept. */
 export function sendReply(exchange: Exchange, request: Request, reply: Reply): void {
@@ -24,15 +24,14 @@ export function sendReply(exchange: Exchange, request: Request, reply: Reply): v
     sendFailure(exchange, reply);
     return;
   }
-  const tag = hasTag(request) ? entityTag(reply.meta) : undefined;
+  const etag = hasTag(request) ? headerLine('ETag', entityTag(reply.meta)) : '';
   if (reply.status === 'unchanged') {
-    exchange.send(304, tag === undefined ? [] : ['ETag', tag], '');
+    exchange.send(304, etag, '');
     return;
   }
-  const headers = tag === undefined ? JSON_HEAD : [JSON_HEAD[0], JSON_HEAD[1], 'ETag', tag];
   const { value } = reply;
   const kept = value !== undefined && isKept(value) ? value : undefined;
-  exchange.send(200, headers, renderRecord(request.action, reply), kept);
+  exchange.send(200, JSON_HEAD + etag, renderRecord(request.action, reply), kept);
 }
 
 /** Whether the answer shows the version: a record's is, but not that of what is gone or was picked out. */
@@ -53,9 +52,14 @@ function hasTag(request: Request): boolean {
   }
 }
 
+/** How the text of an answer begins. */
+const OPENINGS = Object.fromEntries(
+  Object.keys(ACTIONS).map((action) => [action, `{"action":"${action}","meta":`]),
+) as Readonly<Record<Action, string>>;
+
 /** The answer's JSON text: one character a byte, whatever the bytes mean, or bytes. */
 function renderRecord(action: Action, { meta, node, value }: Served): Piece | Piece[] {
-  const head = `{"action":"${action}","meta":${renderMeta(meta)}`;
+  const head = OPENINGS[action] + renderMeta(meta);
   const tail = `,"node":${renderNode(node)}}\n`;
   if (value === undefined) return head + tail;
   const { bytes, start, end } = value;
@@ -68,7 +72,7 @@ function renderRecord(action: Action, { meta, node, value }: Served): Piece | Pi
 /** Meta as JSON text, one character a byte. */
 export function renderMeta(meta: Meta): string {
   const { index, ttlNs, accessedAt, createdAt, updatedAt } = meta;
-  const expireTime = formatDuration(ttlNs).replace('\u00b5', '\u00c2\u00b5');
+  const expireTime = ttlNs === 0n ? '0s' : formatDuration(ttlNs).replace('\u00b5', '\u00c2\u00b5');
   const created = formatTimestamp(createdAt);
   // As a rule a record was stored once.
   const updated = updatedAt === createdAt ? created : formatTimestamp(updatedAt);
@@ -98,13 +102,9 @@ export function sendJson(exchange: Exchange, document: unknown): void {
 }
 
 /** Sends a failure as a problem document; `headers` are those that belong to it alone. */
-export function sendFailure(
-  exchange: Exchange,
-  problem: Failure,
-  headers: readonly string[] = [],
-): void {
+export function sendFailure(exchange: Exchange, problem: Failure, headers: HeaderLines = ''): void {
   const { headers: common, body } = describeProblem(problem);
-  exchange.send(httpStatus(problem.code), [...common, ...headers], body);
+  exchange.send(httpStatus(problem.code), common + headers, body);
 }
 
 /** Sends a failure where nothing was answered yet, and else breaks off: what has begun is not whole. */
@@ -114,14 +114,20 @@ export function failLate(exchange: Exchange, problem: Failure): void {
 }
 
 /** How a client proves who it is (RFC 6750 §3). */
-const CHALLENGE = 'Bearer realm="memhashd"';
+const CHALLENGE = headerLine('WWW-Authenticate', 'Bearer realm="memhashd"');
+
+const PROBLEM_HEAD = headerLine('Content-Type', 'application/problem+json');
+
+/** When to try again, where that is known. */
+export function retryLine({ code }: Failure): HeaderLines {
+  const seconds = retryAfterSeconds(code);
+  return seconds === undefined ? '' : headerLine('Retry-After', `${seconds}`);
+}
 
 /** The headers and the text, one character a byte, of a problem document. */
-export function describeProblem(problem: Failure): { headers: string[]; body: string } {
-  const headers = ['Content-Type', 'application/problem+json'];
-  const retryAfter = retryAfterSeconds(problem.code);
-  if (retryAfter !== undefined) headers.push('Retry-After', `${retryAfter}`);
-  if (problem.code === 'UNAUTHENTICATED') headers.push('WWW-Authenticate', CHALLENGE);
+export function describeProblem(problem: Failure): { headers: HeaderLines; body: string } {
+  let headers = PROBLEM_HEAD + retryLine(problem);
+  if (problem.code === 'UNAUTHENTICATED') headers += CHALLENGE;
   return { headers, body: `${byteString(renderProblem(problem))}\n` };
 }
 

@@ -116,7 +116,7 @@ test('what a client sent comes back cut to a bound', async () => {
 
 test('describe gives the problem document of what was no request', () => {
   const { headers, body } = apiOver(new StoreEngine()).describe(failure('OVERLOADED', 'é'));
-  expect(headers).toEqual(['Content-Type', 'application/problem+json', 'Retry-After', '1']);
+  expect(headers).toBe('Content-Type: application/problem+json\r\nRetry-After: 1\r\n');
   const document = JSON.parse(Buffer.from(body, 'latin1').toString()) as object;
   expect(document).toMatchObject({ status: 503, code: 'OVERLOADED', detail: 'é' });
 });

@@ -1,7 +1,7 @@
 /** The HTTP API: finds the route of each request, answers what no route serves. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { WithHeaders, type Application, type Exchange } from '../http/exchange.ts';
+import { headerLine, WithHeaders, type Application, type Exchange } from '../http/exchange.ts';
 import { Access, NOTHING, type Grant, type Right } from './access.ts';
 import { describeProblem, sendFailure } from './answer.ts';
 import { corsHeaders, pageRefusal, preflightHeaders } from './cors.ts';
@@ -29,7 +29,7 @@ export class Api implements Application {
     else this.#dispatch(new WithHeaders(exchange, corsHeaders(exchange, origins)));
   }
 
-  describe(problem: Failure): { headers: string[]; body: string } {
+  describe(problem: Failure): ReturnType<Application['describe']> {
     return describeProblem(problem);
   }
 
@@ -80,16 +80,14 @@ export class Api implements Application {
   }
 
   #showOptions(exchange: Exchange, { allow, acceptPatch }: Route): void {
-    const headers = ['Allow', allow];
-    if (acceptPatch !== '') headers.push('Accept-Patch', acceptPatch);
-    if (this.#options.corsOrigins !== undefined) {
-      headers.push(...preflightHeaders(exchange, allow));
-    }
+    let headers = headerLine('Allow', allow);
+    if (acceptPatch !== '') headers += headerLine('Accept-Patch', acceptPatch);
+    if (this.#options.corsOrigins !== undefined) headers += preflightHeaders(exchange, allow);
     exchange.send(204, headers, '');
   }
 }
 
 function refuseMethod(exchange: Exchange, allow: string): void {
   const detail = `${exchange.method} is not served here (Allow: ${allow})`;
-  sendFailure(exchange, failure('METHOD_NOT_ALLOWED', detail), ['Allow', allow]);
+  sendFailure(exchange, failure('METHOD_NOT_ALLOWED', detail), headerLine('Allow', allow));
 }

@@ -3,7 +3,7 @@
 import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
 import { ANSWER_CHUNK_CHARS, BATCH_ANSWER_BYTES_MAX } from '../base/limits.ts';
 import { TextBuffer } from '../base/text-buffer.ts';
-import type { Exchange } from '../http/exchange.ts';
+import { headerLine, type Exchange, type HeaderLines } from '../http/exchange.ts';
 import { keep, release, type Reply } from '../record/reply.ts';
 import type { Action, Request } from '../record/request.ts';
 import { writeVersion } from '../record/version.ts';
@@ -28,7 +28,7 @@ interface Outcome {
 export class BatchResults {
   readonly #exchange: Exchange;
   readonly #wish: Wish;
-  readonly #headers: readonly string[];
+  readonly #headers: HeaderLines;
   readonly #text = new TextBuffer();
   #isFirst = true;
   /** The position whose result is written next … */
@@ -43,7 +43,7 @@ export class BatchResults {
     this.#exchange = exchange;
     this.#wish = wish;
     this.#headers = wish.minimal
-      ? [...JSON_HEAD, 'Preference-Applied', 'return=minimal']
+      ? JSON_HEAD + headerLine('Preference-Applied', 'return=minimal')
       : JSON_HEAD;
     this.#text.add('{"results":[');
   }

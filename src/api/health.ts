@@ -1,7 +1,7 @@
 /** `/livez` and `/readyz`: whether the process lives, and whether requests should go to it. */
 
 import { failure, httpStatus, isFailure } from '../base/errors.ts';
-import { describeProblem, JSON_HEAD, sendFailure, sendJson } from './answer.ts';
+import { JSON_HEAD, retryLine, sendFailure, sendJson } from './answer.ts';
 import { parseQuery } from './query.ts';
 import type { HealthCheck, Visit } from './visit.ts';
 
@@ -26,8 +26,7 @@ export function showReadiness({ exchange, place, options }: Visit): void {
   const body = `${JSON.stringify({ ready: failed.length === 0, checks: checks.map(shown) })}\n`;
   if (failed.length === 0) exchange.send(200, JSON_HEAD, body);
   else {
-    const [, , ...retry] = describeProblem(refusal).headers;
-    exchange.send(httpStatus('NOT_READY'), [...JSON_HEAD, ...retry], body);
+    exchange.send(httpStatus('NOT_READY'), JSON_HEAD + retryLine(refusal), body);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   PAGE_KEY_BYTES_MAX,
 } from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
-import type { Exchange } from '../http/exchange.ts';
+import { headerLine, type Exchange, type HeaderLines } from '../http/exchange.ts';
 import type { KeyGroup, Listing, ListQuery } from '../record/engine.ts';
 import type { Grant } from './access.ts';
 import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
@@ -93,12 +93,12 @@ async function takePage(groups: Listing, limit: number, lane: Lane): Promise<Pag
 
 /** Sends a page and, if there are more keys, the address of the next one. */
 async function sendPage(exchange: Exchange, page: Page, query: PageQuery): Promise<void> {
-  const headers = [...JSON_HEAD];
+  let headers = JSON_HEAD;
   if (page.next !== undefined) {
     const next = new URLSearchParams({ limit: String(query.limit), cursor: page.next });
     if (query.prefix !== '') next.set('prefix', keyText(query.prefix));
     if (query.scope === 'cluster') next.set('scope', query.scope);
-    headers.push('Link', `</v1/keys?${next.toString()}>; rel="next"`);
+    headers += headerLine('Link', `</v1/keys?${next.toString()}>; rel="next"`);
   }
   const list = new KeyList(exchange, headers);
   for (const key of page.keys) {
@@ -126,11 +126,11 @@ async function sendAll(exchange: Exchange, groups: Listing, lane: Lane): Promise
 /** A JSON list of keys on its way to a client, no faster than that reads. */
 class KeyList {
   readonly #exchange: Exchange;
-  readonly #headers: readonly string[];
+  readonly #headers: HeaderLines;
   #text = '[';
   #separator = '';
 
-  constructor(exchange: Exchange, headers: readonly string[]) {
+  constructor(exchange: Exchange, headers: HeaderLines) {
     this.#exchange = exchange;
     this.#headers = headers;
   }

@@ -1,6 +1,7 @@
 /** `GET /metrics`: what a Prometheus server scrapes. */
 
 import { failure, isFailure } from '../base/errors.ts';
+import { headerLine } from '../http/exchange.ts';
 import { byteString, sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
@@ -14,5 +15,5 @@ export async function showMetrics({ exchange, place, options }: Visit): Promise<
     return sendFailure(exchange, failure('ROUTE_NOT_FOUND', 'this node has no metrics'));
   }
   const text = await metrics.render();
-  return exchange.send(200, ['Content-Type', metrics.contentType], byteString(text));
+  return exchange.send(200, headerLine('Content-Type', metrics.contentType), byteString(text));
 }

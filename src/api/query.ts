@@ -3,6 +3,8 @@
 import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromPath, keyText } from '../base/key.ts';
 
+const NONE = Object.freeze({});
+
 /**
  * Reads `name=value&…`, as browsers write it (a plus is a space). A name that is not in `names`, or
  * is there twice, is refused: a misspelt parameter that is ignored is found too late.
@@ -11,8 +13,8 @@ export function parseQuery<Name extends string>(
   query: string,
   names: readonly Name[],
 ): Partial<Record<Name, string>> | Failure {
+  if (query === '') return NONE;
   const parameters: Partial<Record<Name, string>> = {};
-  if (query === '') return parameters;
   const pairs = parsePairs(query, names);
   if (isFailure(pairs)) return pairs;
   for (const [name, value] of pairs) {

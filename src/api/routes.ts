@@ -82,8 +82,8 @@ export interface Match extends Place {
   readonly route: Route;
 }
 
-const KEYS = '/v1/keys';
-const KEY_PATH = `${KEYS}/{key}`;
+const KEYS = '/v1/keys/';
+const KEY_PATH = `${KEYS}{key}`;
 const NODES = '/v1/nodes/';
 const NODE_PATH = `${NODES}{node}`;
 
@@ -96,6 +96,9 @@ for (const row of ROWS) {
   if (row.path.startsWith(KEY_PATH)) OF_KEY.set(row.path.slice(KEY_PATH.length), route);
   else FIXED.set(row.path, route);
 }
+
+/** The route of most requests. */
+const OF_RECORD = OF_KEY.get('')!;
 
 function routeFrom({ path, methods }: Row): Route {
   const offers = new Map<string, Offer>();
@@ -128,12 +131,11 @@ function findMatch(target: string): Match | undefined {
   const mark = path.indexOf('?');
   const end = mark < 0 ? path.length : mark;
   const query = mark < 0 ? '' : path.slice(mark + 1);
-  if (path.startsWith(KEYS) && path[KEYS.length] === '/') {
-    const start = KEYS.length + 1;
-    const slash = path.indexOf('/', start);
+  if (path.startsWith(KEYS)) {
+    const slash = path.indexOf('/', KEYS.length);
     const keyEnd = slash < 0 || slash > end ? end : slash;
-    const route = OF_KEY.get(path.slice(keyEnd, end));
-    return route && { route, writtenKey: path.slice(start, keyEnd), query };
+    const route = keyEnd === end ? OF_RECORD : OF_KEY.get(path.slice(keyEnd, end));
+    return route && { route, writtenKey: path.slice(KEYS.length, keyEnd), query };
   }
   const node = path.slice(NODES.length, end);
   if (path.startsWith(NODES) && node !== '' && !node.includes('/')) {

@@ -5,6 +5,7 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { keyFromPath, keyText } from '../base/key.ts';
 import { TOPOLOGY_WAIT_MAX_MS } from '../base/limits.ts';
 import { systemTimers } from '../base/timers.ts';
+import { headerLine } from '../http/exchange.ts';
 import type { TopologyControl } from '../record/engine.ts';
 import { JSON_HEAD, sendFailure } from './answer.ts';
 import { parseQuery } from './query.ts';
@@ -33,10 +34,10 @@ export async function showTopology(visit: Visit): Promise<void> {
   if (exchange.isGone) return;
   const view = control.view(owners === 'true');
   if (isFailure(view)) return sendFailure(exchange, view);
-  const tag = ['ETag', tagOf(control)];
+  const tag = headerLine('ETag', tagOf(control));
   const isKnown = exchange.header('if-none-match') === tagOf(control);
   if (isKnown) exchange.send(304, tag, '');
-  else exchange.send(200, [...JSON_HEAD, ...tag], `${JSON.stringify(view)}\n`);
+  else exchange.send(200, JSON_HEAD + tag, `${JSON.stringify(view)}\n`);
 }
 
 function tagOf(control: TopologyControl): string {
@@ -72,7 +73,7 @@ function changeFrom(
 export function removeNode({ exchange, place, options }: Visit): void {
   const removal = removalOf(place, options.engine.topology);
   if (isFailure(removal)) return sendFailure(exchange, removal);
-  const head = [...JSON_HEAD, 'Location', '/v1/topology'];
+  const head = JSON_HEAD + headerLine('Location', '/v1/topology');
   exchange.send(202, head, `${JSON.stringify(removal)}\n`);
 }
 

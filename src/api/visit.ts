@@ -4,7 +4,7 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
-import type { Exchange } from '../http/exchange.ts';
+import { headerLine, type Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
 import type { Access, Grant, Right } from './access.ts';
 import { failLate, sendFailure } from './answer.ts';
@@ -101,7 +101,7 @@ export class Visit {
     const refusal = bodyRefusal(this.exchange, types);
     if (refusal !== undefined) {
       const accepts = this.exchange.method === 'PATCH' ? 'Accept-Patch' : 'Accept';
-      sendFailure(this.exchange, refusal, [accepts, types.join(', ')]);
+      sendFailure(this.exchange, refusal, headerLine(accepts, types.join(', ')));
       return;
     }
     const bytesMax = this.options.valueBytesMax + BODY_OVERHEAD_BYTES_MAX;

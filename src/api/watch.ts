@@ -4,7 +4,7 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { ANSWER_CHUNK_CHARS, WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
-import type { Exchange } from '../http/exchange.ts';
+import { headerLine, type Exchange } from '../http/exchange.ts';
 import type { Reply } from '../record/reply.ts';
 import type { LostEvent, Watch, WatchEvent } from '../record/watch.ts';
 import { failLate, JSON_HEAD, sendFailure } from './answer.ts';
@@ -16,12 +16,11 @@ import { parseWatch, STREAM_TYPE, type WatchWish } from './watch-query.ts';
 /** The media types of answers. */
 export const WATCH_TYPES: readonly string[] = [STREAM_TYPE, JSON_TYPE];
 
-const STREAM_HEAD: readonly string[] = Object.entries({
-  'Content-Type': STREAM_TYPE,
-  'Cache-Control': 'no-store',
-  // Proxies that gather what they pass on would keep events from their client.
-  'X-Accel-Buffering': 'no',
-}).flat();
+const NO_STORE = headerLine('Cache-Control', 'no-store');
+
+// Proxies that gather what they pass on would keep events from their client.
+const STREAM_HEAD =
+  headerLine('Content-Type', STREAM_TYPE) + NO_STORE + headerLine('X-Accel-Buffering', 'no');
 
 /** Events that are taken at a time where they have no values. */
 const EVENTS_PER_TAKE = 256;
@@ -240,7 +239,7 @@ async function answerOnce(visit: Visit, wish: WatchWish, watch: Watch, bell: Bel
     await bell.wait(leftMs);
   }
   const body = `{"events":[${events.join()}],"next":"${watch.position}"}\n`;
-  exchange.send(200, [...JSON_HEAD, 'Cache-Control', 'no-store'], body);
+  exchange.send(200, JSON_HEAD + NO_STORE, body);
 }
 
 function historyGone({ member, reason }: LostEvent): Failure {

@@ -19,6 +19,10 @@ function cut(count: number, stepMs: number, start: number, end: number): readonl
 let lastDays = -1;
 let lastDate = '';
 
+/** The latest second that was asked for: as a rule a time that is shown has just passed. */
+let newest = -1;
+let newestText = '';
+
 /**
  * Prints a time as RFC 3339 in UTC, with six fraction digits.
  *
@@ -28,18 +32,29 @@ let lastDate = '';
  */
 export function formatTimestamp(us: number): string {
   if (us === 0) return '0001-01-01T00:00:00Z';
-  const seconds = Math.floor(us / 1e6);
-  const micros = us - seconds * 1e6;
-  const days = Math.floor(seconds / 86_400);
-  const inDay = seconds - days * 86_400;
+  const second = Math.floor(us / 1e6);
+  const micros = us - second * 1e6;
+  if (second > newest) {
+    // Through a buffer: the text is to be one piece, not a link of pieces.
+    newestText = Buffer.from(secondText(second), 'latin1').toString('latin1');
+    newest = second;
+  }
+  const whole = second === newest ? newestText : secondText(second);
+  // Joined in short pieces, which V8 copies at once; longer ones it would only link.
+  const fraction = `${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
+  return whole + fraction;
+}
+
+/** Everything before the fraction; `second` counts from the Unix epoch. */
+function secondText(second: number): string {
+  const days = Math.floor(second / 86_400);
+  const inDay = second - days * 86_400;
   if (days !== lastDays) {
     lastDate = dateOf(days);
     lastDays = days;
   }
-  // Joined in short pieces, which V8 copies at once; longer ones it would only link.
   const time = `${MINUTES[Math.floor(inDay / 60)]}${SECONDS[inDay % 60]}`;
-  const fraction = `${THOUSANDTHS[Math.floor(micros / 1000)]}${THOUSANDTHS[micros % 1000]}Z`;
-  return `${lastDate}${time}${fraction}`;
+  return lastDate + time;
 }
 
 /** The date of a day, given as the number of days since the Unix epoch. */

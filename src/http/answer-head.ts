@@ -30,18 +30,16 @@ const REASONS: Readonly<Record<number, string>> = {
   507: 'Insufficient Storage',
 };
 
-const statusLines = new Map(
+const STATUS_LINES = new Map(
   Object.entries(REASONS).map(([status, reason]) => [
     Number(status),
     `HTTP/1.1 ${status} ${reason}\r\n`,
   ]),
 );
 
-/** The status line and the headers of an answer; more headers, or an empty line, follow. */
-export function renderHead(status: number, headers: readonly string[]): string {
-  let text = statusLines.get(status) ?? `HTTP/1.1 ${status} \r\n`;
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return text;
+/** The status line of an answer; headers, or an empty line, follow. */
+export function statusLine(status: number): string {
+  return STATUS_LINES.get(status) ?? `HTTP/1.1 ${status} \r\n`;
 }
 
 /** Whether an answer of this status has a body (RFC 9110 §6.4.1). */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { isFailure } from '../base/errors.ts';
 import { BODY_PACE } from '../base/limits.ts';
 import { dispose, TestHost, type MemorySocket } from '../../test/support/memory-socket.ts';
-import type { Exchange } from './exchange.ts';
+import { headerLine, type Exchange } from './exchange.ts';
 
 /** A host whose application does nothing until the test answers; the exchanges come to the test. */
 function hostOf(handle: (exchange: Exchange) => void = () => {}): {
@@ -16,17 +16,17 @@ function hostOf(handle: (exchange: Exchange) => void = () => {}): {
       exchanges.push(exchange);
       handle(exchange);
     },
-    describe: ({ code }) => ({ headers: ['X-Problem', code], body: `${code}\n` }),
+    describe: ({ code }) => ({ headers: headerLine('X-Problem', code), body: `${code}\n` }),
   });
   return { host, exchanges };
 }
 
-const answering = (exchange: Exchange): void => exchange.send(200, [], 'ok');
+const answering = (exchange: Exchange): void => exchange.send(200, '', 'ok');
 
 /** Answers with the body. */
 const echoing = (exchange: Exchange): void =>
   exchange.receive(100_000_000, (body) => {
-    exchange.send(200, [], isFailure(body) ? body.code : body);
+    exchange.send(200, '', isFailure(body) ? body.code : body);
   });
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -44,7 +44,7 @@ test('head and body leave in one write, with date and length', async () => {
 });
 
 test('requests that come in one read are answered in order, in one write', async () => {
-  const { host } = hostOf((exchange) => exchange.send(200, [], exchange.target));
+  const { host } = hostOf((exchange) => exchange.send(200, '', exchange.target));
   const socket = await host.connect();
   const requests = Array.from({ length: 16 }, (_, n) => GET.replace('/a', `/${n}`));
   await socket.feedPieces([requests.join('')]);
@@ -59,7 +59,7 @@ test('a request that waits for its answer holds back those behind it', async () 
   await socket.feedPieces([GET + GET, GET]);
   expect(exchanges).toHaveLength(1);
   for (let n = 0; n < 3; n++) {
-    exchanges[n]!.send(200, [], `${n}`);
+    exchanges[n]!.send(200, '', `${n}`);
     await socket.settled();
   }
   expect(exchanges).toHaveLength(3);
@@ -81,7 +81,7 @@ test('there is one answer to a request, whatever the application does', async ()
   const { host, exchanges } = hostOf((exchange) => {
     answering(exchange);
     answering(exchange);
-    exchange.begin(200, []);
+    exchange.begin(200, '');
     exchange.write('more');
     exchange.end('more');
   });
@@ -95,7 +95,7 @@ test('there is one answer to a request, whatever the application does', async ()
 });
 
 test('an answer before the end of the body is not followed by another', async () => {
-  const { host, exchanges } = hostOf((exchange) => exchange.send(404, [], 'no'));
+  const { host, exchanges } = hostOf((exchange) => exchange.send(404, '', 'no'));
   const socket = await host.connect();
   const head = 'PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
   await socket.feedPieces([head]);
@@ -107,7 +107,7 @@ test('an answer before the end of the body is not followed by another', async ()
 });
 
 test('after an unwanted body the connection goes on', async () => {
-  const { host } = hostOf((exchange) => exchange.send(404, [], 'no'));
+  const { host } = hostOf((exchange) => exchange.send(404, '', 'no'));
   const socket = await host.connect();
   await socket.feedPieces([put('x'.repeat(50_000)).slice(0, 1000), 'x'.repeat(60_000)]);
   await socket.feedPieces([GET]);
@@ -215,7 +215,7 @@ test('100 is sent in turn, once, and only if the body is wanted', async () => {
 });
 
 test('who is refused instead of a 100 is let go, and nothing that follows is read', async () => {
-  const { host, exchanges } = hostOf((exchange) => exchange.send(403, [], 'no'));
+  const { host, exchanges } = hostOf((exchange) => exchange.send(403, '', 'no'));
   const socket = await host.connect();
   await socket.feedPieces([put('hello', 'Expect: 100-continue\r\n').replace('hello', ''), GET]);
   expect(socket.received).toMatch(/^HTTP\/1\.1 403 [^]*Connection: close\r\n\r\nno$/);
@@ -239,7 +239,7 @@ test('HTTP/1.0 stays only when asked, and says so', async () => {
 const streaming =
   (breaksOff: boolean) =>
   (exchange: Exchange): void => {
-    exchange.begin(200, []);
+    exchange.begin(200, '');
     exchange.write('a');
     if (breaksOff) exchange.abort();
     else exchange.end('b');
@@ -297,7 +297,7 @@ test('the listener is told once of each request, however its answer ends', async
 
 test('an answer in pieces of which there is one has a length', async () => {
   const { host } = hostOf((exchange) => {
-    exchange.begin(200, []);
+    exchange.begin(200, '');
     exchange.end('all');
   });
   const socket = await host.connect();
@@ -306,10 +306,10 @@ test('an answer in pieces of which there is one has a length', async () => {
 });
 
 test.each([
-  ['HEAD', (exchange: Exchange) => exchange.send(200, [], 'body')],
+  ['HEAD', (exchange: Exchange) => exchange.send(200, '', 'body')],
   ['HEAD', streaming(false)],
-  ['GET', (exchange: Exchange) => exchange.send(304, [], '')],
-  ['GET', (exchange: Exchange) => exchange.send(204, [], '')],
+  ['GET', (exchange: Exchange) => exchange.send(304, '', '')],
+  ['GET', (exchange: Exchange) => exchange.send(204, '', '')],
 ])('the answer to %s has no body and the next comes after it', async (method, handle) => {
   const { host } = hostOf(handle);
   const socket = await host.connect();
@@ -421,7 +421,7 @@ test('an application may take its time', async () => {
 
 test('a client that does not read holds a bounded answer, and is cut off in time', async () => {
   const { host, exchanges } = hostOf((exchange) => {
-    exchange.send(200, [], Buffer.alloc(1_000_000, 'x'));
+    exchange.send(200, '', Buffer.alloc(1_000_000, 'x'));
   });
   const socket = await host.connect();
   socket.isFull = true;
@@ -436,7 +436,7 @@ test('a client that does not read holds a bounded answer, and is cut off in time
 
 test('a client that reads slowly gets all of it', async () => {
   const { host } = hostOf((exchange) =>
-    exchange.send(200, [], [Buffer.alloc(500_000, 'x'), 'end']),
+    exchange.send(200, '', [Buffer.alloc(500_000, 'x'), 'end']),
   );
   const socket = await host.connect();
   socket.isFull = true;
@@ -452,7 +452,7 @@ test('a client that reads slowly gets all of it', async () => {
 test('bytes on loan are gone out or copied when send returns', async () => {
   const value = Buffer.alloc(300_000, 'x');
   const { host } = hostOf((exchange) => {
-    exchange.send(200, [], ['<', value, '>']);
+    exchange.send(200, '', ['<', value, '>']);
     value.fill('y');
   });
   const socket = await host.connect();
@@ -467,7 +467,7 @@ test('large bytes that stay wait as they are; what would keep more than itself i
   const value = Buffer.alloc(300_000, 'x');
   const { host } = hostOf((exchange) => {
     const part = exchange.target === '/a' ? value : value.subarray(0, 100_000);
-    exchange.send(200, [], ['<', part, '>'], {});
+    exchange.send(200, '', ['<', part, '>'], {});
   });
   const [whole, short] = [await host.connect(), await host.connect()];
   whole.isFull = short.isFull = true;
@@ -510,7 +510,7 @@ test('of many large bodies so much is read in a turn, and all arrive', async () 
 });
 
 test('past the budget for answers whoever has read nothing for longest goes', async () => {
-  const { host } = hostOf((exchange) => exchange.send(200, [], Buffer.alloc(16_000_000, 'x')));
+  const { host } = hostOf((exchange) => exchange.send(200, '', Buffer.alloc(16_000_000, 'x')));
   const sockets = [];
   for (let n = 0; n < 12; n++) {
     const socket = await host.connect();
@@ -537,7 +537,7 @@ test('a stream waits for its reader, and stops when that has gone', async () => 
   const socket = await host.connect();
   await socket.feedPieces([GET]);
   const [exchange] = exchanges as [Exchange];
-  exchange.begin(200, []);
+  exchange.begin(200, '');
   socket.isFull = true;
   expect(exchange.write('a')).toBe(false);
   let isDrained = false;

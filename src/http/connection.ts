@@ -12,7 +12,7 @@ import {
   HEADER_BYTES_MAX,
   PIPELINED_REQUESTS_MAX,
 } from '../base/limits.ts';
-import { renderHead, type HeadEnds } from './answer-head.ts';
+import { statusLine, type HeadEnds } from './answer-head.ts';
 import { bodyTooLarge } from './body.ts';
 import type { BodyBudget, Debtor, UnreadBudget } from './budget.ts';
 import type { Application } from './exchange.ts';
@@ -339,7 +339,7 @@ export class Connection implements Line, Debtor {
       if (!this.#exchange.isWhole) return this.abort();
     } else {
       const { headers, body } = this.#host.application.describe(problem);
-      const head = renderHead(status, headers);
+      const head = statusLine(status) + headers;
       const isHead = this.#exchange?.method === 'HEAD';
       const length = `Content-Length: ${body.length}\r\n`;
       this.outbox.add(`${head}${length}${this.headEnds.closing}${isHead ? '' : body}`);

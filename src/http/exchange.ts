@@ -11,6 +11,14 @@ export interface Kept {
   readonly lease?: Lease;
 }
 
+/** Headers of an answer as they go out: a line each, with its end; made by {@link headerLine}. */
+export type HeaderLines = string;
+
+/** A header of an answer; `value` has no line end. */
+export function headerLine(name: string, value: string): HeaderLines {
+  return `${name}: ${value}\r\n`;
+}
+
 /** A request whose head has arrived, and the way to answer it. There is at most one answer. */
 export interface Exchange {
   /** As the client wrote it, such as `GET`. */
@@ -36,19 +44,14 @@ export interface Exchange {
   receive(maxBytes: number, done: (body: Buffer | Failure) => void): void;
 
   /**
-   * Sends a whole answer. `headers` are names and values in turn; the length, the date and what
-   * concerns the connection are added, and the body of an answer to HEAD is left out. The pieces may
-   * be on loan: what the socket does not take at once is copied, unless they are `kept`.
+   * Sends a whole answer. To the headers the length, the date and what concerns the connection are
+   * added, and the body of an answer to HEAD is left out. The pieces may be on loan: what the socket
+   * does not take at once is copied, unless they are `kept`.
    */
-  send(
-    status: number,
-    headers: readonly string[],
-    body: Piece | readonly Piece[],
-    kept?: Kept,
-  ): void;
+  send(status: number, headers: HeaderLines, body: Piece | readonly Piece[], kept?: Kept): void;
 
   /** Begins an answer whose length is not known; nothing is sent before the first piece. */
-  begin(status: number, headers: readonly string[]): void;
+  begin(status: number, headers: HeaderLines): void;
   /** Goes on with it; false if the client does not keep up: then wait until it has {@link drained}. */
   write(piece: Piece): boolean;
   end(piece?: Piece): void;
@@ -78,15 +81,15 @@ export interface Application {
   /** Answers one request, now or later; it never throws. */
   handle(exchange: Exchange): void;
   /** The answer to bytes that are no request. */
-  describe(problem: Failure): { readonly headers: readonly string[]; readonly body: string };
+  describe(problem: Failure): { readonly headers: HeaderLines; readonly body: string };
 }
 
 /** An exchange whose answer has some headers more. */
 export class WithHeaders implements Exchange {
   readonly #exchange: Exchange;
-  readonly #headers: readonly string[];
+  readonly #headers: HeaderLines;
 
-  constructor(exchange: Exchange, headers: readonly string[]) {
+  constructor(exchange: Exchange, headers: HeaderLines) {
     this.#exchange = exchange;
     this.#headers = headers;
   }
@@ -127,17 +130,12 @@ export class WithHeaders implements Exchange {
     this.#exchange.receive(maxBytes, done);
   }
 
-  send(
-    status: number,
-    headers: readonly string[],
-    body: Piece | readonly Piece[],
-    kept?: Kept,
-  ): void {
-    this.#exchange.send(status, [...headers, ...this.#headers], body, kept);
+  send(status: number, headers: HeaderLines, body: Piece | readonly Piece[], kept?: Kept): void {
+    this.#exchange.send(status, headers + this.#headers, body, kept);
   }
 
-  begin(status: number, headers: readonly string[]): void {
-    this.#exchange.begin(status, [...headers, ...this.#headers]);
+  begin(status: number, headers: HeaderLines): void {
+    this.#exchange.begin(status, headers + this.#headers);
   }
 
   write(piece: Piece): boolean {

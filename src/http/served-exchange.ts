@@ -2,13 +2,14 @@
 
 import type { Failure } from '../base/errors.ts';
 import { DRAIN_BYTES_MAX } from '../base/limits.ts';
-import { hasBody, renderHead, type HeadEnds } from './answer-head.ts';
+import { hasBody, statusLine, type HeadEnds } from './answer-head.ts';
 import { ArrivingBody, bodyTooLarge } from './body.ts';
 import type { BodyBudget } from './budget.ts';
 import {
   BROKEN_OFF,
   type AnswerListener,
   type Exchange,
+  type HeaderLines,
   type Kept,
   type Piece,
 } from './exchange.ts';
@@ -58,7 +59,7 @@ export class ServedExchange implements Exchange {
   #droppedBytes = 0;
 
   #status = 0;
-  #headers: readonly string[] = [];
+  #headers: HeaderLines = '';
   #answer: 'none' | 'begun' | 'written to' | 'whole' = 'none';
   /** Whether the connection may serve another request after this one; settled when the head goes out. */
   #keepsAlive: boolean;
@@ -141,16 +142,11 @@ export class ServedExchange implements Exchange {
     return this.#droppedBytes > DRAIN_BYTES_MAX;
   }
 
-  send(
-    status: number,
-    headers: readonly string[],
-    body: Piece | readonly Piece[],
-    kept?: Kept,
-  ): void {
+  send(status: number, headers: HeaderLines, body: Piece | readonly Piece[], kept?: Kept): void {
     if (this.isAnswered) return kept?.lease?.release();
     this.#answer = 'whole';
     const { outbox } = this.#line;
-    let head = renderHead(status, headers);
+    let head = statusLine(status) + headers;
     if (hasBody(status)) head += `Content-Length: ${lengthOf(body)}\r\n`;
     head += this.#headEnd();
     if (!hasBody(status) || this.method === 'HEAD') {
@@ -162,7 +158,7 @@ export class ServedExchange implements Exchange {
     this.#line.onAnswered();
   }
 
-  begin(status: number, headers: readonly string[]): void {
+  begin(status: number, headers: HeaderLines): void {
     if (this.isAnswered) return;
     this.#answer = 'begun';
     this.#status = status;
@@ -188,7 +184,7 @@ export class ServedExchange implements Exchange {
       this.#answer = 'none';
       if (this.method !== 'HEAD') return this.send(this.#status, this.#headers, piece);
       // What the length would be is not known.
-      outbox.add(renderHead(this.#status, this.#headers) + this.#headEnd());
+      outbox.add(statusLine(this.#status) + this.#headers + this.#headEnd());
     } else if (this.#answer !== 'written to') return;
     if (this.method !== 'HEAD') {
       if (piece.length > 0) outbox.addPieces(this.#isChunked ? chunk(piece) : [piece]);
@@ -254,7 +250,7 @@ export class ServedExchange implements Exchange {
     // Without chunks the end of the body is the end of the connection.
     if (!this.#isChunked) this.#keepsAlive = false;
     const coding = this.#isChunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    this.#line.outbox.add(renderHead(this.#status, this.#headers) + coding + this.#headEnd());
+    this.#line.outbox.add(statusLine(this.#status) + this.#headers + coding + this.#headEnd());
     this.#answer = 'written to';
   }
 

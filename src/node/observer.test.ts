@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { TestExchange } from '../../test/support/exchange.ts';
 import { failure } from '../base/errors.ts';
-import type { Application, Exchange } from '../http/exchange.ts';
+import { headerLine, type Application, type Exchange } from '../http/exchange.ts';
 import { createLog } from './log.ts';
 import { Observer } from './observer.ts';
 
@@ -19,7 +19,7 @@ function observed(handle: (exchange: Exchange) => void, logs = true) {
   });
   const application: Application = {
     handle,
-    describe: ({ code }) => ({ headers: [], body: code }),
+    describe: ({ code }) => ({ headers: '', body: code }),
   };
   const audience = {
     onAnswer: (target: string, method: string, status: number, seconds: number) =>
@@ -30,13 +30,13 @@ function observed(handle: (exchange: Exchange) => void, logs = true) {
   return { observer: new Observer(application, audience, log), told, lines };
 }
 
-const answer = (exchange: Exchange): void => exchange.send(200, ['A', 'b'], 'body');
+const answer = (exchange: Exchange): void => exchange.send(200, headerLine('A', 'b'), 'body');
 
 test('an answer is told when it is whole: sent, ended or broken off', async () => {
   const { observer, told } = observed((exchange) => {
     if (exchange.target === '/send') answer(exchange);
     else {
-      exchange.begin(206, []);
+      exchange.begin(206, '');
       exchange.write('piece');
       if (exchange.target === '/end') exchange.end();
       else exchange.abort();

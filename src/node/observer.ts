@@ -3,6 +3,7 @@
 import type { Failure } from '../base/errors.ts';
 import { LOGGED_TARGET_CHARS_MAX } from '../base/limits.ts';
 import {
+  headerLine,
   WithHeaders,
   type AnswerListener,
   type Application,
@@ -55,7 +56,7 @@ export class Observer implements Application, AnswerListener {
         log.info({ ...names, method, target: shown, status, ms }, 'request');
       },
     };
-    this.#application.handle(new WithHeaders(exchange, ['X-Request-Id', names.request]));
+    this.#application.handle(new WithHeaders(exchange, headerLine('X-Request-Id', names.request)));
   }
 }
 

@@ -99,10 +99,10 @@ const application: Application = {
     exchange.receive(Infinity, (body) => {
       if (isFailure(body)) throw new Error('no body is too large');
       seenByUs.push({ method, target, headers, body: body.toString('latin1') });
-      exchange.send(200, [], 'ok');
+      exchange.send(200, '', 'ok');
     });
   },
-  describe: ({ code }) => ({ headers: [], body: `${code}\n` }),
+  describe: ({ code }) => ({ headers: '', body: `${code}\n` }),
 };
 const host = new TestHost(application);
 

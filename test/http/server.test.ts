@@ -23,15 +23,15 @@ const application: Application = {
   handle(exchange) {
     const { target } = exchange;
     if (target === '/never') return;
-    if (target === '/large') exchange.send(200, [], ['<', Buffer.alloc(20 * MIB, 'x'), '>']);
+    if (target === '/large') exchange.send(200, '', ['<', Buffer.alloc(20 * MIB, 'x'), '>']);
     else if (target === '/broken') breakOff(exchange);
-    else exchange.receive(20 * MIB, (body) => exchange.send(200, [], isFailure(body) ? '' : body));
+    else exchange.receive(20 * MIB, (body) => exchange.send(200, '', isFailure(body) ? '' : body));
   },
-  describe: ({ code }) => ({ headers: [], body: code }),
+  describe: ({ code }) => ({ headers: '', body: code }),
 };
 
 function breakOff(exchange: Exchange): void {
-  exchange.begin(200, []);
+  exchange.begin(200, '');
   exchange.write('begun');
   exchange.abort();
 }

@@ -12,9 +12,9 @@ test.each(SMUGGLING)('$name', async ({ bytes }) => {
     const host = new TestHost({
       handle(exchange) {
         targets.push(`${exchange.method} ${exchange.target}`);
-        exchange.receive(1000, () => exchange.send(200, [], 'ok'));
+        exchange.receive(1000, () => exchange.send(200, '', 'ok'));
       },
-      describe: ({ code }) => ({ headers: [], body: code }),
+      describe: ({ code }) => ({ headers: '', body: code }),
     });
     const socket = await host.connect();
     await socket.feedPieces(

@@ -7,7 +7,9 @@ import {
   BROKEN_OFF,
   type AnswerListener,
   type Application,
+  headerLine,
   type Exchange,
+  type HeaderLines,
   type Piece,
 } from '../../src/http/exchange.ts';
 import { answerOf, type Answer, type Question, type Send } from './client.ts';
@@ -81,20 +83,23 @@ export class TestExchange implements Exchange {
     setImmediate(() => this.isGone || done(body));
   }
 
-  send(status: number, headers: readonly string[], body: Piece | readonly Piece[]): void {
+  send(status: number, headers: HeaderLines, body: Piece | readonly Piece[]): void {
     const pieces = typeof body === 'string' || body instanceof Uint8Array ? [body] : body;
     const bytes = Buffer.concat(pieces.map(bytesOf));
     const hasLength = status !== 204 && status !== 304;
-    this.begin(status, [...headers, ...(hasLength ? ['Content-Length', `${bytes.length}`] : [])]);
+    this.begin(
+      status,
+      headers + (hasLength ? headerLine('Content-Length', `${bytes.length}`) : ''),
+    );
     this.end(bytes);
   }
 
-  begin(status: number, headers: readonly string[]): void {
+  begin(status: number, headers: HeaderLines): void {
     if (this.isAnswered) throw new Error('a second answer to one request');
     this.isAnswered = true;
     const named: IncomingHttpHeaders = {};
-    for (let at = 0; at < headers.length; at += 2) {
-      named[headers[at]!.toLowerCase()] = headers[at + 1]!;
+    for (const [, name, value] of headers.matchAll(/([^:]+): (.*)\r\n/g)) {
+      named[name!.toLowerCase()] = value;
     }
     this.#head = { status, headers: named };
   }
