@@ -17,20 +17,29 @@ interface NodeEntry {
   readonly partitions: number;
 }
 
+/** How the processes are started. */
+interface NodeSettings {
+  /** Flags of Node.js itself. */
+  readonly nodeFlags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Nodes are told apart by their position in `members`; all are ended on disposal. */
 export class ClusterNodes implements AsyncDisposable {
   /** Of all 127.0.0.0/8: with an address of its own the cluster knows its ports before it starts. */
   readonly host = `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(1, 255)}`;
   readonly members: string[];
   readonly #children: ChildProcess[] = [];
+  readonly #settings: NodeSettings;
 
-  private constructor(count: number) {
+  private constructor(count: number, settings: NodeSettings) {
+    this.#settings = settings;
     this.members = Array.from({ length: count }, (_, at) => `${this.host}:${2371 + at}`);
   }
 
   /** A cluster of `count` nodes in which every one sees every other. */
-  static async form(count = 3): Promise<ClusterNodes> {
-    const cluster = new ClusterNodes(count);
+  static async form(count = 3, settings: NodeSettings = {}): Promise<ClusterNodes> {
+    const cluster = new ClusterNodes(count, settings);
     try {
       for (const at of cluster.members.keys()) cluster.#start(at);
       await cluster.complete();
@@ -51,6 +60,16 @@ export class ClusterNodes implements AsyncDisposable {
 
   signal(at: number, signal: NodeJS.Signals): void {
     this.#children[at]!.kill(signal);
+  }
+
+  /** Ends a node as an operator does; its exit code, null if it ended otherwise. */
+  async stop(at: number): Promise<number | null> {
+    const child = this.#children[at]!;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    const [code] = (await exit) as [number | null];
+    return code;
   }
 
   /** Starts a node that was killed; resolves when it listens. */
@@ -114,7 +133,11 @@ export class ClusterNodes implements AsyncDisposable {
     const client = `${this.host}:${this.clientPort(at)}`;
     const flags = ['-server-addr', this.members[at]!, '-client-addr', client];
     for (const address of this.members) flags.push('-join', address);
-    this.#children[at] = spawn(process.execPath, [cli, ...flags], { stdio: 'ignore' });
+    const { nodeFlags = [], env } = this.#settings;
+    this.#children[at] = spawn(process.execPath, [...nodeFlags, cli, ...flags], {
+      stdio: 'ignore',
+      env: { ...process.env, ...env },
+    });
   }
 
   #get(at: number, path: string): Promise<Response> {

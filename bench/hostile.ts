@@ -1,5 +1,9 @@
-/** What a small request waits for beside clients that mean harm, and what no request may take long for. */
+/**
+ * What a small request waits for beside clients that mean harm, what memory they take, and what no request
+ * may take long for.
+ */
 
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { ClusterNodes } from './cluster-nodes.ts';
@@ -15,7 +19,12 @@ import type { ProbeParameters, ProbeResult } from './workers/probe.ts';
 const ATTACKED = 0;
 const OTHER = 1;
 
-const ATTACKS: readonly { readonly name: AttackName; readonly title: string }[] = [
+interface Attack {
+  readonly name: AttackName;
+  readonly title: string;
+}
+
+const ATTACKS: readonly Attack[] = [
   { name: 'index', title: '50 clients ask for the last element of a list of 16 MiB' },
   { name: 'lists', title: '200 lists of a prefix that matches nothing' },
   { name: 'puts', title: '16 clients store 16 MiB each, again and again' },
@@ -23,6 +32,8 @@ const ATTACKS: readonly { readonly name: AttackName; readonly title: string }[] 
   { name: 'pipeline', title: '300 clients pipeline requests' },
 ];
 
+const HEAP_MIB = 256;
+const MEMORY_BOUND_MIB = 300;
 const HERE_BOUND_MS = 50;
 const OTHER_BOUND_MS = 100;
 const PER_SECOND = 100;
@@ -30,10 +41,28 @@ const PROBED_KEYS = 200;
 const BATCH_OPERATIONS = 5000;
 const BIG_BYTES = 16 * 1024 * 1024;
 
-export const measureHostile: Section = async (effort) => [
-  ...(await measureJson(effort)),
-  ...(await measureAttacks(effort)),
+/** Attacks on memory, at a node with a heap of 256 MiB. */
+const MEMORY_ATTACKS: readonly Attack[] = [
+  { name: 'flood', title: '300 clients pipeline requests behind an answer that they do not read' },
+  { name: 'chunks', title: '20 clients send chunks of one byte' },
+  {
+    name: 'unread',
+    title: '200 clients do not read a value of 16 MiB that is stored again and again',
+  },
+  { name: 'objects', title: '40 clients store 16 MiB of empty objects' },
+  { name: 'strangers', title: '100 strangers announce 16 MiB to the port for members' },
 ];
+
+export const measureHostile: Section = async (effort) => {
+  const isAskedFor = ({ name }: Attack): boolean => effort.attacks?.includes(name) ?? true;
+  const series = effort.attacks === undefined ? await measureJson(effort) : [];
+  const attacks = ATTACKS.filter(isAskedFor);
+  if (attacks.length > 0) series.push(...(await measureAttacks(effort, attacks)));
+  for (const attack of MEMORY_ATTACKS.filter(isAskedFor)) {
+    series.push(await measureMemory(effort, attack));
+  }
+  return series;
+};
 
 async function measureJson({ pick, progress }: Effort): Promise<Series[]> {
   progress('hostile: the check of JSON');
@@ -75,7 +104,7 @@ async function measureJson({ pick, progress }: Effort): Promise<Series[]> {
   ];
 }
 
-async function measureAttacks(effort: Effort): Promise<Series[]> {
+async function measureAttacks(effort: Effort, attacks: readonly Attack[]): Promise<Series[]> {
   await using cluster = await ClusterNodes.form();
   const keys = ownedKeys(cluster.members, cluster.members[ATTACKED]!, PROBED_KEYS);
   const tag = `{${keys[0]!}}`;
@@ -96,17 +125,9 @@ async function measureAttacks(effort: Effort): Promise<Series[]> {
   await take(here, other);
   const quiet = await take(here, other);
   const series: Series[] = [];
-  for (const { name, title } of ATTACKS) {
+  for (const { name, title } of attacks) {
     effort.progress(`hostile: ${title}`);
-    await using attack = new Worker('hostile', {
-      host: cluster.host,
-      port: cluster.clientPort(ATTACKED),
-      attack: name,
-      bigKey: `${tag}big`,
-      lastIndex,
-      prefix: `${tag}put`,
-    } satisfies HostileParameters);
-    await attack.next();
+    await using attack = await begin(cluster, name, { tag, lastIndex });
     const [hereTook, otherTook] = await take(here, other);
     series.push(
       row(`${name}-here`, `GET beside: ${title}`, hereTook, quiet[0], HERE_BOUND_MS),
@@ -116,6 +137,60 @@ async function measureAttacks(effort: Effort): Promise<Series[]> {
     await delay(1000);
   }
   return series;
+}
+
+/** Memory of the process under an attack, beyond what it had with the records that the attack stores. */
+async function measureMemory(effort: Effort, { name, title }: Attack): Promise<Series> {
+  effort.progress(`hostile: ${title}`);
+  const nodeFlags = [`--max-old-space-size=${HEAP_MIB}`];
+  await using cluster = await ClusterNodes.form(1, { nodeFlags });
+  const lastIndex = await putBig(cluster, 'big');
+  for (let n = 0; n < 4; n++) await putBig(cluster, `put${n}`);
+  const pid = cluster.pids[ATTACKED]!;
+  await delay(1000);
+  const before = residentMib(pid, 'VmRSS');
+  // Begins the peak anew (proc(5)).
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  await using attack = await begin(cluster, name, { tag: '', lastIndex });
+  await delay(effort.pick(15_000, 3000));
+  await attack[Symbol.asyncDispose]();
+  const peak = residentMib(pid, 'VmHWM');
+  await send(cluster, 'PUT', '/v1/keys/small', '{"data":1}');
+  return {
+    id: `hostile-memory-${name}`,
+    title: `Memory taken while ${title}`,
+    unit: 'MiB',
+    rows: [{ system: OURS, value: peak - before }],
+    bounds: [{ of: 'value', limit: 'at most', bound: MEMORY_BOUND_MIB }],
+    note: `the heap may have ${HEAP_MIB} MiB`,
+  };
+}
+
+/** A figure of `/proc/<pid>/status`. */
+export function residentMib(pid: number, figure: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(new RegExp(`${figure}:\\s+(\\d+)`).exec(status)![1]) / 1024;
+}
+
+/** Starts an attack on the first node, with keys that begin with a tag. */
+export async function begin(
+  cluster: ClusterNodes,
+  attack: AttackName,
+  { tag, lastIndex, share = 1 }: { tag: string; lastIndex: number; share?: number },
+): Promise<Worker> {
+  const { host, members } = cluster;
+  const worker = new Worker('hostile', {
+    host,
+    port: cluster.clientPort(ATTACKED),
+    peerPort: Number(members[ATTACKED]!.split(':')[1]),
+    attack,
+    bigKey: `${tag}big`,
+    lastIndex,
+    prefix: `${tag}put`,
+    share,
+  } satisfies HostileParameters);
+  await worker.next();
+  return worker;
 }
 
 async function take(...probes: Worker[]): Promise<[ProbeResult, ProbeResult]> {
@@ -145,7 +220,7 @@ function row(
 }
 
 /** Stores the small values that are asked for, and so many more keys in one partition. */
-async function fill(
+export async function fill(
   cluster: ClusterNodes,
   keys: readonly string[],
   tag: string,
@@ -159,7 +234,7 @@ async function fill(
 }
 
 /** Stores a list of 16 MiB; returns the position of its last element. */
-async function putBig(cluster: ClusterNodes, key: string): Promise<number> {
+export async function putBig(cluster: ClusterNodes, key: string): Promise<number> {
   const count = BIG_BYTES / 2 - 2;
   const path = `/v1/keys/${encodeURIComponent(key)}`;
   await send(cluster, 'PUT', path, `{"data":[${'1,'.repeat(count)}1]}`);

@@ -15,6 +15,7 @@ import { describeMachine, type Machine } from './machine.ts';
 import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
 import type { Effort, Section } from './section.ts';
 import type { Series } from './series.ts';
+import { siege } from './siege.ts';
 import { soak } from './soak.ts';
 import { measureStore } from './store.ts';
 import { renderChart } from './svg.ts';
@@ -35,6 +36,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   join: measureJoin,
   hostile: measureHostile,
   soak,
+  siege,
 };
 
 try {
@@ -56,7 +58,8 @@ async function run(options: Options): Promise<void> {
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(4);
       process.stderr.write(`${seconds} s  ${text}\n`);
     },
-    soakMinutes: options.soakMinutes,
+    minutes: options.minutes,
+    attacks: options.attacks,
   };
   const series: Series[] = [];
   for (const name of options.sections) series.push(...(await SECTIONS[name](effort)));

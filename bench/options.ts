@@ -16,13 +16,16 @@ const SECTION_NAMES = [
   'join',
   'hostile',
   'soak',
+  'siege',
 ] as const;
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 export interface Options {
   readonly sections: readonly SectionName[];
   readonly isQuick: boolean;
-  readonly soakMinutes: number;
+  /** How long the soak and the siege take. */
+  readonly minutes: number;
+  readonly attacks: readonly string[] | undefined;
   /** Where the figures go; undefined for `bench-results/<date>.json`. */
   readonly jsonFile: string | undefined;
   /** Where charts are drawn, if any are asked for. */
@@ -35,8 +38,10 @@ Measures memhashd beside other servers on this machine and prints a table.
 
   --quick             less of everything, under two minutes; figures are rougher
   --only SECTION,...  only these of ${SECTION_NAMES.join(', ')}
+  --attacks NAME,...  only these attacks of the section hostile
   --soak              the soak too; without it, it is left out
-  --soak-minutes N    how long the soak takes, 1 to 1440 (default 10)
+  --only siege        attacks on a cluster one after the other, for a time; else left out
+  --minutes N         how long the soak and the siege take, 1 to 1440 (default 10)
   --json FILE         where the figures go (default bench-results/<date>.json)
   --charts DIRECTORY  draw charts there, as SVG
   --help              print this text
@@ -54,23 +59,25 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       soak: { type: 'boolean', default: false },
-      'soak-minutes': { type: 'string', default: '10' },
+      attacks: { type: 'string' },
+      minutes: { type: 'string', default: '10' },
       json: { type: 'string' },
       charts: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return 'help';
-  const soakMinutes = Number(values['soak-minutes']);
-  if (!(soakMinutes >= 1 && soakMinutes <= 1440)) {
-    throw new Error('--soak-minutes takes a number from 1 to 1440');
+  const minutes = Number(values.minutes);
+  if (!(minutes >= 1 && minutes <= 1440)) {
+    throw new Error('--minutes takes a number from 1 to 1440');
   }
   const named = values.only?.split(',').map(sectionName);
-  const usual = SECTION_NAMES.filter((name) => name !== 'soak');
+  const usual = SECTION_NAMES.filter((name) => name !== 'soak' && name !== 'siege');
   return {
     sections: [...new Set([...(named ?? usual), ...(values.soak ? ['soak' as const] : [])])],
     isQuick: values.quick,
-    soakMinutes,
+    minutes,
+    attacks: values.attacks?.split(','),
     jsonFile: values.json,
     chartsDirectory: values.charts,
   };

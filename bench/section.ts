@@ -7,7 +7,10 @@ export interface Effort {
   readonly pick: (full: number, quick: number) => number;
   /** Says on standard error what is going on. */
   readonly progress: (text: string) => void;
-  readonly soakMinutes: number;
+  /** For sections that go on for a time. */
+  readonly minutes: number;
+  /** Those that are asked for, of the section `hostile`; undefined for all. */
+  readonly attacks: readonly string[] | undefined;
 }
 
 /** Measures one thing, with servers and processes of its own. */

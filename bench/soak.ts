@@ -10,11 +10,11 @@ const KEYS = 1_000_000;
 const SAMPLES = 40;
 
 /** Prints samples as they come; compares the highest of the last quarter with the second's. */
-export async function soak({ soakMinutes, progress }: Effort): Promise<Series[]> {
+export async function soak({ minutes, progress }: Effort): Promise<Series[]> {
   const parameters: SoakParameters = {
-    minutes: soakMinutes,
+    minutes,
     keys: KEYS,
-    sampleMs: (soakMinutes * 60_000) / (SAMPLES + 1),
+    sampleMs: (minutes * 60_000) / (SAMPLES + 1),
   };
   await using worker = new Worker('soak', parameters);
   const samples: SoakSample[] = [];
@@ -31,7 +31,7 @@ export async function soak({ soakMinutes, progress }: Effort): Promise<Series[]>
   return [
     {
       id: 'soak-memory',
-      title: `Soak of ${soakMinutes} minutes: highest memory of the process in its last quarter`,
+      title: `Soak of ${minutes} minutes: highest memory of the process in its last quarter`,
       unit: 'MiB',
       reference: early,
       rows: [
