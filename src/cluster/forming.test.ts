@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { isDeclarable, joiningTopology, knownAddresses, missingAddresses } from './forming.ts';
-import { handle, tell, type HandoverEvent } from './handover.ts';
+import { handle, targetsOf, tell, type HandoverEvent } from './handover.ts';
 import { startHandover, type Handover } from './state.ts';
 import type { Told } from './told.ts';
 
@@ -39,10 +39,19 @@ test('a host name counts as the node that is found there', () => {
 });
 
 test('a stray node that no -join leads to is not waited for', () => {
-  const alone = startHandover('a', 'life', ['a']);
+  const alone = startHandover('a', 'life', []);
   const [, , told] = meet('stray', { joins: ['a', 'more'] });
   expect(knownAddresses(after(alone, told!))).toEqual(['a']);
   expect(isDeclarable(after(alone, told!))).toBe(true);
+});
+
+test('a node declares itself alone when it is known who answers at its own address', () => {
+  const alone = startHandover('a', 'life', ['a']);
+  expect(targetsOf(alone)).toEqual(['a']);
+  expect(isDeclarable(alone)).toBe(false);
+  const found = after(alone, { kind: 'found', dialled: 'a', address: 'a' });
+  expect(targetsOf(found)).toEqual([]);
+  expect(isDeclarable(found)).toBe(true);
 });
 
 test('only the lowest address declares, and only when all know the very same', () => {

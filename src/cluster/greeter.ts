@@ -47,6 +47,8 @@ export class Greeter {
   readonly #lives = new Map<string, Hello>();
   /** Whether a node of `-join` has been reached. */
   #hasContact = false;
+  /** Whether another node was found at this one's own address when that was dialled last. */
+  #isTaken = false;
 
   constructor(options: GreeterOptions, membership: Membership, peers: Peers) {
     const { self, clock, timers, log } = options;
@@ -85,6 +87,7 @@ export class Greeter {
     const ours = { hello: this.hello(), told: tell(this.#membership.state) };
     const verdict = judge(ours, { hello: peer, told });
     if (verdict.kind === 'refused') {
+      this.#isTaken = dialled === this.#self;
       return this.#refuse(dialled ?? peer.address, peer.address, verdict.reason, {
         isFatal: verdict.givesWay && dialled !== undefined,
       });
@@ -96,7 +99,10 @@ export class Greeter {
       // A host name has led to a node with another name: the link goes to that.
       return undefined;
     }
-    if (verdict.kind === 'self') return undefined;
+    if (verdict.kind === 'self') {
+      if (dialled !== undefined) this.#foundSelf();
+      return undefined;
+    }
     if (dialled === undefined && isOver(this.#membership.state, peer.address, peer.life)) {
       const reason = `another life of ${peer.address} is there, or has taken its place`;
       return this.#refuse(peer.address, peer.address, reason, { isFatal: false });
@@ -162,6 +168,10 @@ export class Greeter {
   }
 
   #onDown(address: string, reason: string, attempt: number): void {
+    // Behind a translated address a node may not reach itself; what counts is that nobody else is there.
+    const isSelf = address === this.#self && !this.#isTaken;
+    this.#isTaken = false;
+    if (isSelf) return this.#foundSelf();
     this.#membership.happen({ kind: 'lost', address });
     const { join, joinRetries } = this.#options;
     const isJoining = this.#membership.topology === undefined && !this.#hasContact;
@@ -174,7 +184,13 @@ export class Greeter {
     }
   }
 
-  #onLeft({ address }: Hello, reason: string): void {
+  /** The own address, which `-join` has, leads to no other node. */
+  #foundSelf(): void {
+    this.#membership.happen({ kind: 'found', dialled: this.#self, address: this.#self });
+  }
+
+  #onLeft({ address, life }: Hello, reason: string): void {
+    if (life === this.#membership.state.life) return;
     this.#news.tell(address, reason, 'a peer has left the peer port');
     // Who is not linked, and does not dial any more, wants nothing any more.
     if (this.#peers.link(address)?.status.kind !== 'up')

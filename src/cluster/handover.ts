@@ -123,7 +123,6 @@ export function targetsOf(state: Handover): string[] {
   const unreached = Object.keys(state.joins).filter((join) => state.joins[join] === null);
   const members = (topology ?? joiningTopology(state))?.members ?? [];
   const targets = new Set([...knownAddresses(state), ...members]);
-  for (const join of topology === null ? unreached : []) targets.add(join);
   const plans = members.map((member) => heard(state, member)?.part ?? null);
   for (const live of [part, ...plans].map(livePart)) {
     for (const party of Object.keys(live?.plan.next.lives ?? {})) targets.add(party);
@@ -135,6 +134,8 @@ export function targetsOf(state: Handover): string[] {
     if (isLeaving || told.joining === topology.clusterId) targets.add(peer);
   }
   targets.delete(address);
+  // With its own address, as long as it is not known who answers there.
+  for (const join of topology === null ? unreached : []) targets.add(join);
   return [...targets];
 }
 

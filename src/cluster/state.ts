@@ -43,7 +43,7 @@ export function startHandover(address: string, life: string, joins: readonly str
   return {
     address,
     life,
-    joins: Object.fromEntries(joins.map((join) => [join, join === address ? address : null])),
+    joins: Object.fromEntries(joins.map((join) => [join, null])),
     peers: {},
     over: [],
     topology: null,

@@ -10,14 +10,15 @@ test('two nodes with one -advertise-addr: the second is refused, and the first g
   await using cluster = await TestCluster.form(2);
   expect((await cluster.ask(1, 'PUT', 'key', 1)).status).toBe(200);
   const taken = cluster.peer(1);
-  const reason = new RegExp(`another life of ${taken} is there`);
-  for (const join of [[cluster.peer(2)], cluster.peers(2)]) {
+  const reason = new RegExp(
+    `another life of ${taken} is there|cannot join ${taken}: both nodes say that they are ${taken}`,
+  );
+  // That it lists nobody but itself makes it no cluster of its own.
+  for (const join of [[cluster.peer(2)], cluster.peers(2), [taken]]) {
     const second = cluster.start(3, join, ['-advertise-addr', taken, '-join-retries', '0']);
     expect(await second.exit).toEqual({ code: 1, signal: null });
-    expect(second.stderr).toMatch(/memhashd: -join .* was not reached in 1 attempts/);
     expect(second.stderr).toMatch(reason);
     expect(second.stderr).not.toContain('this node is a member');
-    await cluster.node(2).logged('a node was refused', { reason });
   }
   const states = (await cluster.view(2)).map(({ addr, state }) => [addr, state]);
   expect(states).toEqual([

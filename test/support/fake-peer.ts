@@ -102,7 +102,8 @@ export class FakePeer implements AsyncDisposable {
   private constructor(server: Server, address: string, known: readonly string[]) {
     this.#server = server;
     this.#address = address;
-    this.#state = startHandover(address, FAKE_ID, known);
+    const others = known.filter((one) => one !== address);
+    this.#state = startHandover(address, FAKE_ID, others);
     server.on('connection', (socket) => {
       const connection = new FakeConnection(socket);
       this.connections.push(connection);

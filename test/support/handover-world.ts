@@ -144,7 +144,8 @@ export class Worlds {
     const life = `${address}${world.lives[address]! + 1}`;
     const { joins, rejoins = joins } = this.#scenario;
     const list = (world.lives[address] === 0 ? joins : rejoins)[address]!;
-    const state = startHandover(address, life, list);
+    const others = list.filter((join) => join !== address);
+    const state = startHandover(address, life, others);
     const none = this.#scenario.partitions.map(() => NOTHING);
     return {
       ...world,
