@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { isFailure } from '../base/errors.ts';
-import { BODY_PACE } from '../base/limits.ts';
+import type { Lease } from '../base/lease.ts';
+import { ANSWER_PACE, BODY_PACE } from '../base/limits.ts';
 import { dispose, TestHost, type MemorySocket } from '../../test/support/memory-socket.ts';
 import { headerLine, type Exchange } from './exchange.ts';
 
@@ -483,6 +484,67 @@ test('large bytes that stay wait as they are; what would keep more than itself i
   expect(whole.received).toMatch(/\r\n\r\n<x{100}y{299900}>$/);
   expect(short.received).toMatch(/\r\n\r\n<x{100000}>$/);
   expect(host.unread.usedBytes).toBe(0);
+});
+
+test('bytes that are lent go out as they are, and are given back when all have', async () => {
+  const value = Buffer.alloc(3_000_000, 'x');
+  let released = 0;
+  const lease = { release: () => void released++ };
+  const { host } = hostOf((exchange) => exchange.send(200, '', ['<', value, '>'], { lease }));
+  const socket = await host.connect();
+  socket.isFull = true;
+  await socket.feedPieces([GET]);
+  // Whoever lends them counts them.
+  expect(host.unread.usedBytes).toBeLessThan(200_000);
+  expect(released).toBe(0);
+  socket.drain();
+  while (released === 0) await socket.settled();
+  await socket.settled();
+  expect(socket.received).toMatch(/\r\n\r\n<x{3000000}>$/);
+  expect(released).toBe(1);
+});
+
+test.each([
+  ['HEAD', GET.replace('GET', 'HEAD')],
+  ['a client that has gone', GET],
+])('what was lent for %s is given back', async (_, request) => {
+  let released = 0;
+  const lease = { release: () => void released++ };
+  const { host, exchanges } = hostOf();
+  const socket = await host.connect();
+  await socket.feedPieces([request]);
+  if (request === GET) await dispose(socket);
+  exchanges[0]!.send(200, '', ['<', Buffer.alloc(300_000), '>'], { lease });
+  await socket.settled();
+  expect(released).toBe(1);
+});
+
+test('a client that reads what is wanted back is cut off', async () => {
+  let released = 0;
+  const lease: Lease = { release: () => void released++ };
+  const { host } = hostOf((exchange) =>
+    exchange.send(200, '', ['<', Buffer.alloc(3_000_000), '>'], { lease }),
+  );
+  const socket = await host.connect();
+  socket.isFull = true;
+  await socket.feedPieces([GET]);
+  lease.onRevoked!();
+  expect(socket.destroyed).toBe(true);
+  expect(released).toBe(1);
+});
+
+test('of many large answers so much is written in a turn, and nobody who reads owes anything', async () => {
+  const { host } = hostOf((exchange) => exchange.send(200, '', Buffer.alloc(16_000_000, 'x'), {}));
+  const sockets = await Promise.all(Array.from({ length: 12 }, () => host.connect()));
+  for (const socket of sockets) socket.feed(GET);
+  await new Promise((resolve) => setImmediate(resolve));
+  const written = sockets.reduce((sum, { received }) => sum + received.length, 0);
+  expect(written).toBeLessThan(4 * ANSWER_PACE.bytesPerTurn);
+  expect(host.unread.usedBytes).toBe(0);
+  for (const socket of sockets) {
+    while (socket.received.length < 16_000_000) await socket.settled();
+    expect(socket.destroyed).toBe(false);
+  }
 });
 
 test('of many large bodies so much is read in a turn, and all arrive', async () => {

@@ -119,6 +119,32 @@ test('a peer has a few sessions at most, and the oldest goes', async () => {
   expect(two.host.events).toEqual(['left: it has opened too many others since']);
 });
 
+test('what a client does not wait for any more is told to the peer, which stops it', async () => {
+  const { timers, nodes } = await pair();
+  const [one, two] = nodes as [Node, Node];
+  const forsaken: (() => boolean)[] = [];
+  two.host.serveHere = (_request, _fence, isGone) => {
+    forsaken.push(isGone);
+    return new Promise(() => {});
+  };
+  const link = one.peers.link(addressOf(2))!;
+  let isGone = false;
+  const sent = link.serve(load, fence, () => isGone);
+  const wanted = link.serve(load, fence, () => false);
+  await timers.step(500);
+  expect(forsaken.map((ask) => ask())).toEqual([false, false]);
+  isGone = true;
+  await timers.step(500);
+  expect(forsaken.map((ask) => ask())).toEqual([true, false]);
+  expect(await sent).toMatchObject({ status: 'failed' });
+  expect(link.stats().waiting).toBe(1);
+  // A number that says nothing to the peer, or not any more, does no harm.
+  two.peers.close();
+  await timers.step(50);
+  expect(forsaken.map((ask) => ask())).toEqual([true, true]);
+  expect(await wanted).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
+});
+
 test('a node that stops answers what it was sent, and is sent nothing more', async () => {
   const { timers, nodes } = await pair();
   const [one, two] = nodes as [Node, Node];
