@@ -64,7 +64,7 @@ export async function siege({ minutes, progress }: Effort): Promise<Series[]> {
   for (let round = 0; round < rounds; round++) {
     const names = Array.from(
       { length: AT_ONCE },
-      (_, n) => ATTACKS[(round * (1 + n) + n) % ATTACKS.length]!,
+      (_, n) => ATTACKS[(round + 3 * n) % ATTACKS.length]!,
     );
     const workers = await Promise.all(
       names.map((name) => begin(cluster, name, { tag, lastIndex, share: SHARE })),

@@ -176,9 +176,8 @@ test('a large record that is to expire, or is to stay, keeps value and version',
   const world = new World();
   await world.serve(storing('large', valueOf('a')));
   const lent = await world.lend('large');
-  const expiring = (ttlNs: bigint): Request => ({ action: 'expire', key: key('large'), ttlNs });
   for (const ttlNs of [SECOND_NS, 2n * SECOND_NS, 0n, 0n]) {
-    const reply = await world.serve(expiring(ttlNs));
+    const reply = await world.serve({ action: 'expire', key: key('large'), ttlNs });
     expect(reply).toMatchObject({ status: 'ok', meta: { index: 1, ttlNs } });
     expect(await world.text('large')).toBe(valueOf('a'));
     world.store.check();

@@ -27,14 +27,19 @@ let networks = 0;
 
 /** Network namespaces where the machine allows them, addresses of the loopback interface elsewhere. */
 export async function createNetwork(names: readonly string[]): Promise<Network> {
+  return createNamespaces(names, '') ?? new LoopbackNetwork(await leaseHost(), names);
+}
+
+/** A network in which the name `all` leads to every host; undefined where the machine allows none. */
+export function createNamespaces(names: readonly string[], all: string): Network | undefined {
   const prefix = `memhashd-${process.pid}-${++networks}`;
-  const network = new NamespaceNetwork(prefix, names);
+  const network = new NamespaceNetwork(prefix, names, all);
   try {
     network.create();
     return network;
   } catch {
     network[Symbol.dispose]();
-    return new LoopbackNetwork(await leaseHost(), names);
+    return undefined;
   }
 }
 
@@ -42,15 +47,17 @@ export async function createNetwork(names: readonly string[]): Promise<Network> 
 class NamespaceNetwork implements Network {
   readonly #prefix: string;
   readonly #names: readonly string[];
+  readonly #all: string;
 
-  constructor(prefix: string, names: readonly string[]) {
+  constructor(prefix: string, names: readonly string[], all: string) {
     this.#prefix = prefix;
     this.#names = names;
+    this.#all = all;
   }
 
   create(): void {
     const hub = this.#namespace('hub');
-    const hosts = this.#names.map((name, at) => `10.77.0.${at + 1} ${name}`);
+    const hosts = this.#names.map((name, at) => `10.77.0.${at + 1} ${name} ${this.#all}`);
     for (const name of ['hub', ...this.#names]) {
       const namespace = this.#namespace(name);
       // `ip netns exec` shows the files below this directory to its command in place of those in /etc.

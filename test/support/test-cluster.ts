@@ -15,25 +15,33 @@ export interface NodeEntry {
   readonly epoch: number;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** Up to nine nodes with the peer ports 2371, 2372 … and the client ports 8001, 8002 … of one address. */
 export class TestCluster implements AsyncDisposable {
   readonly host: string;
   readonly nodes: NodeProcess[] = [];
   readonly #flags: readonly string[];
+  readonly #env: Environment;
 
-  private constructor(host: string, flags: readonly string[]) {
+  private constructor(host: string, flags: readonly string[], env: Environment) {
     this.host = host;
     this.#flags = flags;
+    this.#env = env;
   }
 
-  /** A cluster without a node, on an address of its own; `flags` are given to every node. */
-  static async of(flags: readonly string[] = []): Promise<TestCluster> {
-    return new TestCluster(await leaseHost(), flags);
+  /** A cluster without a node, on an address of its own; `flags` and `env` are given to every node. */
+  static async of(flags: readonly string[] = [], env: Environment = {}): Promise<TestCluster> {
+    return new TestCluster(await leaseHost(), flags, env);
   }
 
   /** A cluster of `count` nodes that list each other, formed. */
-  static async form(count: number, flags: readonly string[] = []): Promise<TestCluster> {
-    const cluster = await TestCluster.of(flags);
+  static async form(
+    count: number,
+    flags: readonly string[] = [],
+    env: Environment = {},
+  ): Promise<TestCluster> {
+    const cluster = await TestCluster.of(flags, env);
     for (let n = 1; n <= count; n++) cluster.start(n, cluster.peers(count));
     try {
       await cluster.formed();
@@ -63,7 +71,7 @@ export class TestCluster implements AsyncDisposable {
   start(n: number, join: readonly string[], flags: readonly string[] = []): NodeProcess {
     const all = ['-server-addr', this.peer(n), '-client-addr', this.client(n)];
     for (const address of join) all.push('-join', address);
-    const node = new NodeProcess([...all, ...this.#flags, ...flags]);
+    const node = new NodeProcess([...all, ...this.#flags, ...flags], { env: this.#env });
     this.nodes[n - 1] = node;
     return node;
   }
