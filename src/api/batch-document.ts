@@ -76,20 +76,23 @@ export function* readBatch(body: Buffer, valueBytesMax: number): Steps<Operation
 /** The operations of a batch: where in its body the values of their members are. */
 export class Operations implements MemberSink {
   readonly level = 2;
-  readonly #body: Buffer;
+  readonly body: Buffer;
   readonly #valueBytesMax: number;
-  /** The beginning and the end of each member of each operation; 0 for one that is not given. */
+  /** The beginning and the end of each member of each operation. */
   readonly #places: Int32Array;
+  /** Which members each operation has, a bit each. */
+  readonly #members: Uint8Array;
   #count = 0;
   /** Why the operation behind the last is none. */
   #problem: string | undefined;
   #areTooMany = false;
 
   constructor(body: Buffer, valueBytesMax: number) {
-    this.#body = body;
+    this.body = body;
     this.#valueBytesMax = valueBytesMax;
     const room = Math.min(Math.ceil(body.length / OPERATION_BYTES_MIN), BATCH_OPERATIONS_MAX);
     this.#places = new Int32Array(room * NAMES.length * 2);
+    this.#members = new Uint8Array(room);
   }
 
   get count(): number {
@@ -98,21 +101,22 @@ export class Operations implements MemberSink {
 
   member(nameStart: number, nameEnd: number, start: number, end: number): void {
     if (this.#isOver) return;
-    const member = nameAt(this.#body, nameStart, nameEnd, NAMES);
+    const member = nameAt(this.body, nameStart, nameEnd, NAMES);
     if (member < 0) {
       const shownEnd = Math.min(nameEnd - 1, nameStart + SHOWN_NAME_BYTES_MAX);
-      const name = this.#body.toString('utf8', nameStart + 1, shownEnd);
+      const name = this.body.toString('utf8', nameStart + 1, shownEnd);
       this.#problem = `has a member that none has: ${name}`;
       return;
     }
     const place = placeOf(this.#count, member);
     this.#places[place] = start;
     this.#places[place + 1] = end;
+    this.#members[this.#count]! |= 1 << member;
   }
 
   close(end: number): void {
     if (this.#isOver) return;
-    if (this.#body[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
+    if (this.body[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
     else if (this.#count === BATCH_OPERATIONS_MAX) this.#areTooMany = true;
     else this.#count++;
   }
@@ -142,10 +146,28 @@ export class Operations implements MemberSink {
     if (!isStore && (this.#has(at, DATA) || this.#has(at, EXPIRE_TIME))) {
       return 'has data or expire_time and is no store';
     }
-    if (this.#body[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
+    if (this.body[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
       return 'has a key that is no string';
     }
     return isStore && !this.#has(at, DATA) ? 'is a store without data' : undefined;
+  }
+
+  /** Whether an operation is a load of a whole value, without conditions, of a key that is written as it is. */
+  isPlainLoad(at: number): boolean {
+    if (this.#members[at] !== 1 << LOAD) return false;
+    const start = this.keyStart(at);
+    const end = this.keyEnd(at);
+    return end > start && end - start <= KEY_BYTES_MAX && isPlain(this.body, start, end);
+  }
+
+  /** Where the key of a plain load begins in the body … */
+  keyStart(at: number): number {
+    return this.#places[placeOf(at, LOAD)]! + 1;
+  }
+
+  /** … and ends. */
+  keyEnd(at: number): number {
+    return this.#places[placeOf(at, LOAD) + 1]! - 1;
   }
 
   /** The operation at a position, made anew each time. */
@@ -155,7 +177,7 @@ export class Operations implements MemberSink {
     const condition = this.#condition(at);
     if (condition !== undefined && isFailure(condition)) return condition;
     const written = this.#range(at, POINTER);
-    const pointer = written && pointerOf(this.#body, written);
+    const pointer = written && pointerOf(this.body, written);
     if (typeof pointer === 'object') return pointer;
     if (this.#has(at, LOAD)) return { action: 'load', key, condition, pointer };
     if (this.#has(at, STORE)) return this.#store(at, key, condition, pointer);
@@ -173,9 +195,9 @@ export class Operations implements MemberSink {
     if (end - start > this.#valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${this.#valueBytesMax} bytes`);
     }
-    const ttlNs = ttlOf(this.#body, this.#range(at, EXPIRE_TIME));
+    const ttlNs = ttlOf(this.body, this.#range(at, EXPIRE_TIME));
     if (typeof ttlNs === 'object') return ttlNs;
-    const value = asKept({ bytes: this.#body, start, end });
+    const value = asKept({ bytes: this.body, start, end });
     return pointer === undefined
       ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
       : { action: 'store', key, value, ttlNs, condition, pointer };
@@ -193,7 +215,7 @@ export class Operations implements MemberSink {
 
   #versions(at: number, member: number): Versions | null | undefined {
     const range = this.#range(at, member);
-    return range && versionsFrom(decode(this.#body, range, VERSIONS_BYTES_MAX));
+    return range && versionsFrom(decode(this.body, range, VERSIONS_BYTES_MAX));
   }
 
   #key(at: number): Key | Failure {
@@ -202,10 +224,10 @@ export class Operations implements MemberSink {
     const end = this.#places[place + 1]!;
     if (end - start <= WRITTEN_KEY_BYTES_MAX) {
       // Unescaped, the bytes of the text are those of the key.
-      if (isPlain(this.#body, start, end)) {
-        return checkKey(this.#body.toString('latin1', start + 1, end - 1) as Key);
+      if (isPlain(this.body, start, end)) {
+        return checkKey(this.body.toString('latin1', start + 1, end - 1) as Key);
       }
-      const text = decode(this.#body, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
+      const text = decode(this.body, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
       const key = keyFromText(text);
       if (key !== undefined) return checkKey(key);
     }
@@ -225,7 +247,7 @@ export class Operations implements MemberSink {
 
   #has(at: number, member: number): boolean {
     // Not there for more operations than there is room for: then one before has none of its members.
-    return this.#places[placeOf(at, member)]! > 0;
+    return (this.#members[at]! & (1 << member)) !== 0;
   }
 }
 

@@ -4,6 +4,7 @@ import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts'
 import { ANSWER_CHUNK_CHARS, BATCH_ANSWER_BYTES_MAX } from '../base/limits.ts';
 import { TextBuffer } from '../base/text-buffer.ts';
 import { headerLine, type Exchange, type HeaderLines } from '../http/exchange.ts';
+import type { Glimpse } from '../record/glimpse.ts';
 import { keep, release, type Reply } from '../record/reply.ts';
 import type { Action, Request } from '../record/request.ts';
 import { writeVersion } from '../record/version.ts';
@@ -69,6 +70,30 @@ export class BatchResults {
     }
   }
 
+  /** The position whose result is written next: everything before it has been. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Takes the outcome of a plain load at the next position; false if there is no room for its value. */
+  see(sight: Glimpse | 'nothing'): boolean {
+    const isFound = sight !== 'nothing';
+    if (!this.#wish.minimal) {
+      if (isFound && !this.#takeRoom(sight.end - sight.start)) return false;
+      const text = this.#text;
+      this.#separate();
+      if (isFound) {
+        text.add('{"status":200,"etag":"');
+        writeVersion(text, sight);
+        text.add('","data":');
+        text.copy(sight.bytes, sight.start, sight.end);
+        text.add('}');
+      } else text.add('{"status":404,"code":"KEY_NOT_FOUND"}');
+    }
+    this.#next++;
+    return true;
+  }
+
   /** Writes what is gathered; resolves when there may be more. */
   async flush(): Promise<void> {
     if (!this.#exchange.isAnswered) this.#exchange.begin(200, this.#headers);
@@ -85,20 +110,23 @@ export class BatchResults {
 
   /** Gives its memory back. */
   free(): void {
+    for (const { reply } of this.#early.values()) release(reply);
     this.#text.free();
   }
 
   /** The reply as far as it is shown: of a load with its value, if there is room for it. */
   #bounded(operation: Operation, reply: Reply): Reply {
     if (reply.status !== 'ok' || reply.value === undefined) return reply;
-    const bytes = reply.value.end - reply.value.start;
-    const isShown = isOf(operation, 'load');
-    if (isShown && this.#valueBytes + bytes <= BATCH_ANSWER_BYTES_MAX) {
-      this.#valueBytes += bytes;
-      return reply;
-    }
+    const isShown = !this.#wish.minimal && isOf(operation, 'load');
+    if (isShown && this.#takeRoom(reply.value.end - reply.value.start)) return reply;
     release(reply);
     return isShown ? TOO_LARGE : { ...reply, value: undefined };
+  }
+
+  #takeRoom(bytes: number): boolean {
+    if (this.#valueBytes + bytes > BATCH_ANSWER_BYTES_MAX) return false;
+    this.#valueBytes += bytes;
+    return true;
   }
 
   #render(operation: Operation, reply: Reply): void {

@@ -6,6 +6,7 @@ import { ask, get, put, type Answer, type Send } from '../../test/support/client
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';
 import { failure } from '../base/errors.ts';
+import type { Sight } from '../record/glimpse.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 
@@ -48,6 +49,12 @@ class LaterEngine extends StoreEngine {
     if (!request.key.startsWith('far')) return reply;
     const kept = keep(reply as Reply);
     return new Promise((resolve) => this.waiting.push(() => resolve(kept)));
+  }
+
+  override glance(bytes: Buffer, start: number, end: number): Sight {
+    return bytes.toString('latin1', start, start + 3) === 'far'
+      ? undefined
+      : super.glance(bytes, start, end);
   }
 }
 
@@ -274,6 +281,7 @@ test('of the operations for other members so many are under way and no more', as
 test('a member that fails takes none of its neighbours along', async () => {
   const engine = new StoreEngine();
   const serve = engine.serve.bind(engine);
+  engine.glance = () => undefined;
   engine.serve = (request) =>
     request.key === 'dead'
       ? Promise.resolve(failure('OWNER_UNAVAILABLE', 'it is down'))
@@ -288,6 +296,7 @@ test('a member that fails takes none of its neighbours along', async () => {
 
 test('a defect breaks the answer off', async () => {
   const engine = new StoreEngine();
+  engine.glance = () => undefined;
   engine.serve = () => Promise.reject(new Error('broken'));
   const told: unknown[] = [];
   const send = sendTo(apiOver(engine, { onDefect: (error) => told.push(error) }));

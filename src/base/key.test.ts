@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { keyFromPath, keyFromText, keyText, type Key } from './key.ts';
-import { partitionOf } from './partition.ts';
+import { partitionOf, partitionOfBytes } from './partition.ts';
 
 // Not fast-check's own `binary` unit, which takes a second to set up.
 const character = fc
@@ -156,3 +156,14 @@ function bitwiseCrc16(bytes: Uint8Array): number {
   }
   return crc;
 }
+
+test('a key has the same partition as a string and as bytes', () => {
+  const keys = fc.oneof(text, fc.string({ unit: fc.constantFrom('{', '}', 'a', 'é') }));
+  fc.assert(
+    fc.property(keys, keys, (written, behind) => {
+      const key = keyFromText(written)!;
+      const bytes = Buffer.from(`{${written}}${behind}`);
+      expect(partitionOfBytes(bytes, 1, 1 + key.length, 16_384)).toBe(partitionOf(key, 16_384));
+    }),
+  );
+});

@@ -18,6 +18,32 @@ export function partitionOf(key: Key, partitions: number): number {
   return crc16(key, 0, key.length) % partitions;
 }
 
+/** As {@link partitionOf}, of the key in the bytes `start` to `end`. */
+export function partitionOfBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  partitions: number,
+): number {
+  const open = indexOf(bytes, OPEN, start, end);
+  const close = indexOf(bytes, CLOSE, open, end);
+  const isTagged = close > open + 1 && close < end;
+  const until = isTagged ? close : end;
+  let crc = 0;
+  for (let at = isTagged ? open + 1 : start; at < until; at++) crc = crcStep(crc, bytes[at]!);
+  return crc % partitions;
+}
+
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** Where a byte is first from `start` on; `end` if it is not before that. */
+function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== byte) at++;
+  return at;
+}
+
 /** The CRC of each byte alone: polynomial 0x1021, most significant bit first, nothing inverted. */
 const CRC16_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;

@@ -14,6 +14,7 @@ import type { Transport } from '../peer/transport.ts';
 import type { WatchPageQuery } from '../peer/watch.ts';
 import type { Engine, Listing, ListQuery, TopologyControl } from '../record/engine.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
+import type { Sight } from '../record/glimpse.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Watch, WatchPage, WatchQuery } from '../record/watch.ts';
@@ -130,6 +131,10 @@ export class Cluster implements Engine, PeerHost {
 
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
     return this.#router.serve(request, isGone);
+  }
+
+  glance(bytes: Uint8Array, start: number, end: number): Sight {
+    return this.#router.glance(bytes, start, end);
   }
 
   serveHere(

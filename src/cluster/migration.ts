@@ -192,10 +192,14 @@ export class Migration implements Sink, Moves {
   /** A request waits for the mirror of a write before it, and where mirrors are in doubt for an end of that. */
   hold(key: Key, partition: number): Promise<unknown> | undefined {
     const move = this.#move;
-    if (move === undefined || move.isCommitted) return undefined;
+    if (this.areOver || move === undefined) return undefined;
     const mirror = this.#mirrors.get(key);
     if (mirror !== undefined) return mirror;
     return move.givingOf.get(partition)?.isBroken === true ? move.end.promise : undefined;
+  }
+
+  get areOver(): boolean {
+    return this.#move === undefined || this.#move.isCommitted;
   }
 
   apply(change: Change): void | Promise<Failure | undefined> {

@@ -4,6 +4,7 @@ import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
 import type { NotMine } from '../peer/host.ts';
+import type { Sight } from '../record/glimpse.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
@@ -21,9 +22,9 @@ const servedBy = (addr: string): KeptReply => ({
   value: undefined,
 });
 
-const here = { serve: () => servedBy('a:1') };
+const here = { serve: () => servedBy('a:1'), glance: () => 'nothing' as const };
 
-const nothingMoves: Moves = { hold: () => undefined };
+const nothingMoves: Moves = { hold: () => undefined, areOver: true };
 
 function makeRouter(
   local: LocalEngine = here,
@@ -50,6 +51,10 @@ class FakePeer implements RemoteEngine {
     this.served.push(request);
     return this.#answers.shift()!;
   }
+}
+
+function glanceAt(router: Router, key: string): Sight {
+  return router.glance(Buffer.from(key), 0, key.length);
 }
 
 /** A load of a key that this member owns. */
@@ -154,7 +159,7 @@ test('a value that comes with a promise stays, whatever is served meanwhile', as
   const request = loadOwnedBy(older, 'b:1');
   const memory = Buffer.from('_value_');
   const value = { bytes: memory, start: 1, end: 6 };
-  const local = { serve: (): KeptReply => ({ ...servedBy('a:1'), value }) as KeptReply };
+  const local = { ...here, serve: (): KeptReply => ({ ...servedBy('a:1'), value }) as KeptReply };
   const router = makeRouter(local);
   router.adopt(
     routesOf(
@@ -222,14 +227,34 @@ test('a key that is still to come from its old owner waits, others do not', asyn
   expect(router.owns(partition)).toBe(true);
 });
 
+test('only a record that this member owns is seen at a glance', () => {
+  const topology = topologyOf(1, ['a:1', 'b:1']);
+  const router = makeRouter();
+  expect(glanceAt(router, 'key')).toBeUndefined();
+  router.adopt(routesOf(topology, null, new FakePeer()));
+  for (const [owner, sight] of [
+    ['a:1', 'nothing'],
+    ['b:1', undefined],
+  ] as const) {
+    const { key } = loadOwnedBy(topology, owner);
+    expect(glanceAt(router, key)).toBe(sight);
+  }
+  router.adopt({ ...routesOf(topology, null, new FakePeer()), awaiting: new Set(['b:1']) });
+  expect(glanceAt(router, loadOwnedBy(topology, 'a:1').key)).toBeUndefined();
+  router.adopt(routesOf(topology, null, new FakePeer()));
+  router.close();
+  expect(glanceAt(router, loadOwnedBy(topology, 'a:1').key)).toBeUndefined();
+});
+
 test('a request waits while a write to its key is being mirrored', async () => {
   const topology = topologyOf(1, ['a:1']);
   let mirror: Deferred | undefined = new Deferred();
   const { promise, resolve } = mirror;
-  const router = makeRouter(here, { hold: () => mirror?.promise });
+  const router = makeRouter(here, { hold: () => mirror?.promise, areOver: false });
   router.adopt(routesOf(topology, null));
   const reply = router.serve(loadOwnedBy(topology, 'a:1'));
   expect(reply).toBeInstanceOf(Promise);
+  expect(glanceAt(router, 'key 0')).toBeUndefined();
   mirror = undefined;
   resolve();
   await promise;

@@ -4,9 +4,11 @@ import { Deferred } from '../base/deferred.ts';
 import { failure, isFailure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
+import { partitionOfBytes } from '../base/partition.ts';
 import type { Timers } from '../base/timers.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine } from '../peer/host.ts';
+import type { Glimpse, Sight } from '../record/glimpse.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Topology } from './topology.ts';
@@ -15,6 +17,8 @@ import type { Topology } from './topology.ts';
 export interface LocalEngine {
   /** Serves a request for a key of this partition; what takes long stops when `isGone` says so. */
   serve(request: Request, partition: number, isGone?: () => boolean): Reply | Promise<KeptReply>;
+  /** Loads the key in the bytes `start` to `end`, which is of this partition. */
+  glance(bytes: Uint8Array, start: number, end: number, partition: number): Glimpse | 'nothing';
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -27,6 +31,8 @@ export interface RemoteEngine {
 export interface Moves {
   /** What a request for a key that is owned here must wait for; undefined for nothing. */
   hold(key: Key, partition: number): Promise<unknown> | undefined;
+  /** Whether no request has to wait for anything. */
+  readonly areOver: boolean;
 }
 
 /** Who serves what, by one topology. */
@@ -84,6 +90,17 @@ export class Router {
     const reply = this.#serveLocally(routes, request, partition, isGone);
     if (!(reply instanceof Promise)) return reply;
     return reply.then((late) => late ?? this.#serveLater(request, partition, isGone));
+  }
+
+  /** Loads the key in the bytes `start` to `end`, if this node owns it and nothing is in the way. */
+  glance(bytes: Uint8Array, start: number, end: number): Sight {
+    const routes = this.#routes;
+    const { local, moves } = this.#options;
+    if (routes === undefined || this.#isClosed) return undefined;
+    if (!moves.areOver || routes.awaiting.size > 0) return undefined;
+    const partition = partitionOfBytes(bytes, start, end, routes.topology.partitions);
+    if (remoteIn(routes, partition) !== null) return undefined;
+    return local.glance(bytes, start, end, partition);
   }
 
   /** Serves a request if this node is the owner by the very topology that it was sent by. */

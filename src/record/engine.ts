@@ -5,6 +5,7 @@
 
 import type { Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
+import type { Sight } from './glimpse.ts';
 import type { KeptReply, Reply } from './reply.ts';
 import type { Request } from './request.ts';
 import type { Watch, WatchQuery } from './watch.ts';
@@ -16,6 +17,12 @@ export interface Engine {
    * exception is a defect. What takes long may stop when `isGone` says that nobody waits for it any more.
    */
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply>;
+
+  /**
+   * Loads the key in the bytes `start` to `end` where its record is at hand, as `serve` would, without an
+   * object for it. Not there for an engine that has no records at hand.
+   */
+  glance?(bytes: Uint8Array, start: number, end: number): Sight;
 
   /**
    * The live keys, in groups that are each made when they are asked for. A key that is there from the

@@ -7,8 +7,10 @@ import type { Meta } from './reply.ts';
 let lastHigh = 0;
 let lastHighText = '0';
 
+type Version = Pick<Meta, 'createdAt' | 'index' | 'salt'>;
+
 /** Names one state of a record. A key that is deleted and stored again gets another. */
-export function versionOf(meta: Meta): string {
+export function versionOf(meta: Version): string {
   const high = highOf(meta);
   const low = meta.createdAt - high * LOW;
   const version = `${textOf(high)}-${low.toString(36)}-${meta.index.toString(36)}`;
@@ -16,7 +18,7 @@ export function versionOf(meta: Meta): string {
 }
 
 /** Adds what {@link versionOf} gives. */
-export function writeVersion(to: TextBuffer, meta: Meta): void {
+export function writeVersion(to: TextBuffer, meta: Version): void {
   if (meta.salt !== undefined || meta.index > INDEX_MAX) {
     to.add(versionOf(meta));
     return;
@@ -34,7 +36,7 @@ const LOW = 2 ** 28;
 
 const INDEX_MAX = 2 ** 31 - 1;
 
-function highOf({ createdAt }: Meta): number {
+function highOf({ createdAt }: Version): number {
   return Math.floor(createdAt / LOW);
 }
 

@@ -82,6 +82,17 @@ export class RecordMap {
     return { partition, hash: this.#hash.hash(packed.pack(key)), packed };
   }
 
+  /** As {@link seek}, for the key in the bytes `start` to `end`. */
+  seekBytes(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    partition: number,
+    packed: PackedKey,
+  ): SoughtKey {
+    return { partition, hash: this.#hash.hash(packed.packBytes(bytes, start, end)), packed };
+  }
+
   /** The address of a key's record, live or expired; 0 if there is none. */
   find(key: SoughtKey): BlockAddress {
     return this.table.find(key);

@@ -18,6 +18,7 @@ import {
   valueOf,
 } from '../../test/support/store.ts';
 import type { Key } from '../base/key.ts';
+import { partitionOf } from '../base/partition.ts';
 import type { Reply } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
@@ -543,4 +544,35 @@ test('what has expired is counted once, however it was found, with the time that
   maintainAll(store);
   expect(store.stats()).toMatchObject({ expired: 2, expiryLagUs: 99_000, records: 1 });
   store.check();
+});
+
+test('a glance sees what a load does, counts as a use, and sees nothing that has expired', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  const look = (name: string): unknown => {
+    const sight = store.glance(
+      Buffer.from(`"${name}"`),
+      1,
+      1 + name.length,
+      partitionOf(key(name), 16),
+    );
+    if (sight === 'nothing') return sight;
+    return [versionOf(sight), sight.bytes.toString('latin1', sight.start, sight.end)];
+  };
+  expect(look('a')).toBe('nothing');
+  serve(store, storing('a', '"first"', SECOND_NS));
+  serve(store, storing('{a}b', '2'));
+  hand.now += 10;
+  for (const name of ['a', '{a}b']) {
+    const looked = look(name);
+    const reply = serve(store, loading(name));
+    if (reply.status !== 'ok') throw new Error(reply.status);
+    expect(looked).toEqual([versionOf(reply.meta), valueOf(reply)]);
+  }
+  hand.now += 1_000_000;
+  expect(look('a')).toBe('nothing');
+  expect(look('{a}b')).not.toBe('nothing');
+  const usedAt = hand.now;
+  hand.now += 5;
+  expect(serve(store, storing('{a}b', '3'))).toMatchObject({ meta: { accessedAt: usedAt } });
 });

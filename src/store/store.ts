@@ -11,6 +11,7 @@ import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import type { Sink } from '../record/change.ts';
 import { missing, newTtl, type Edited } from '../record/edit.ts';
 import { deadlineOf, isLive } from '../record/expiry.ts';
+import { Glimpse } from '../record/glimpse.ts';
 import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import {
   keep,
@@ -94,6 +95,7 @@ export class Store implements Lister, Scanner {
   #expiryLagUs = 0;
   /** Where the key of the request that is being served is packed. */
   readonly #packed = new PackedKey();
+  readonly #glimpse = new Glimpse();
   #lastCreation = 0;
 
   constructor(options: StoreOptions) {
@@ -155,6 +157,18 @@ export class Store implements Lister, Scanner {
         }
         return this.#changed(this.#expire(request, key, address, now));
     }
+  }
+
+  /** Loads the key in the bytes `start` to `end`, which is of this partition. */
+  glance(bytes: Uint8Array, start: number, end: number, partition: number): Glimpse | 'nothing' {
+    const now = this.#options.clock();
+    const address = this.#find(
+      this.#map.seekBytes(bytes, start, end, partition, this.#packed),
+      now,
+    );
+    if (address === 0) return 'nothing';
+    this.#map.records.touch(address, now);
+    return this.#map.records.glimpse(address, this.#glimpse);
   }
 
   list(query: KeyQuery): Generator<readonly Key[]> {

@@ -4,11 +4,13 @@ import { randomUUID } from 'node:crypto';
 
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { keyFromText, type Key } from '../../src/base/key.ts';
+import { partitionOfBytes } from '../../src/base/partition.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
 import { systemTimers, type Timers } from '../../src/base/timers.ts';
 import { Watching } from '../../src/cluster/watching.ts';
 import type { Failure } from '../../src/base/errors.ts';
 import type { Engine, Listing, ListQuery, Member } from '../../src/record/engine.ts';
+import type { Sight } from '../../src/record/glimpse.ts';
 import type { KeptReply, Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
 import type { Watch, WatchQuery } from '../../src/record/watch.ts';
@@ -38,6 +40,10 @@ export class StoreEngine implements Engine {
 
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply> {
     return this.store.serve(request, undefined, isGone);
+  }
+
+  glance(bytes: Uint8Array, start: number, end: number): Sight {
+    return this.store.glance(bytes, start, end, partitionOfBytes(bytes, start, end, PARTITIONS));
   }
 
   *list({ prefix, cursor }: ListQuery): Extract<Listing, Iterable<unknown>> {

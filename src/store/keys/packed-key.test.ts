@@ -54,3 +54,17 @@ test('a key that is read is the key that was written, whatever was packed before
     }),
   );
 });
+
+test('bytes are packed as the string of them is, wherever they lie', () => {
+  fc.assert(
+    fc.property(bytes, bytes, bytes, (array, before, behind) => {
+      const packed = new PackedKey().pack(keyOf(array));
+      const all = Buffer.concat([before, array, behind]);
+      const start = before.length;
+      const other = new PackedKey().pack(keyOf(behind)).packBytes(all, start, start + array.length);
+      expect(other.length).toBe(packed.length);
+      const words = (array.length >>> 2) + 1;
+      expect(other.words.subarray(0, words)).toEqual(packed.words.subarray(0, words));
+    }),
+  );
+});

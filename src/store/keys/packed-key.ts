@@ -40,6 +40,22 @@ export class PackedKey {
     return this;
   }
 
+  /** Takes the bytes `start` to `end` of others. */
+  packBytes(bytes: Uint8Array, start: number, end: number): this {
+    const { words } = this;
+    this.#length = end - start;
+    let at = start;
+    let word = 0;
+    for (; at + 4 <= end; at += 4) {
+      words[word++] =
+        bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    }
+    let rest = 0;
+    for (let shift = 0; at < end; shift += 8) rest |= bytes[at++]! << shift;
+    words[word] = rest;
+    return this;
+  }
+
   /** Takes `length` bytes that start at a whole word of other memory. */
   read(memory: Uint32Array, start: number, length: number): this {
     this.#length = length;

@@ -3,6 +3,7 @@
 import type { Steps } from '../../base/json/scan.ts';
 import type { Key } from '../../base/key.ts';
 import type { RecordState } from '../../record/change.ts';
+import type { Glimpse } from '../../record/glimpse.ts';
 import type { Meta, ByteRange, KeptBytes } from '../../record/reply.ts';
 import type { PackedKey, SoughtKey } from '../keys/packed-key.ts';
 import { offsetOf, WORD_BYTES, type Arena, type BlockAddress, type Segment } from './arena.ts';
@@ -235,6 +236,19 @@ export class Records {
     const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
     const length = segment.u32[at * 2 + VALUE_BYTES_U32] as number;
     return { bytes: segment.bytes, start, end: start + length };
+  }
+
+  /** What a load sees of the record, where it lies. */
+  glimpse(address: BlockAddress, to: Glimpse): Glimpse {
+    const segment = this.#arena.segmentOf(address);
+    const at = offsetOf(address);
+    const shape = shapeOf(segment, at);
+    to.createdAt = segment.f64[at + CREATED_F64] as number;
+    to.index = segment.u32[at * 2 + INDEX_U32] as number;
+    to.bytes = segment.bytes;
+    to.start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
+    to.end = to.start + (segment.u32[at * 2 + VALUE_BYTES_U32] as number);
+    return to;
   }
 
   meta(address: BlockAddress): Meta {
