@@ -87,6 +87,12 @@ const KEY_PATH = `${KEYS}{key}`;
 const NODES = '/v1/nodes/';
 const NODE_PATH = `${NODES}{node}`;
 
+/**
+ * How the targets of requests for records begin: a node that has more to do than it can do refuses them.
+ * The others tell how it is, or help it.
+ */
+export const SHED_TARGETS: readonly string[] = ['/v1/keys', '/v1/batch', '/v1/watch'];
+
 /** Routes by their path; those of a key by what follows it. */
 const FIXED = new Map<string, Route>();
 const OF_KEY = new Map<string, Route>();

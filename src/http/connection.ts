@@ -11,16 +11,19 @@ import {
   DRAIN_BYTES_MAX,
   HEADER_BYTES_MAX,
   PIPELINED_REQUESTS_MAX,
+  READ_BYTES,
 } from '../base/limits.ts';
 import { statusLine, type HeadEnds } from './answer-head.ts';
 import { bodyTooLarge } from './body.ts';
 import type { BodyBudget, Debtor, UnreadBudget } from './budget.ts';
 import type { Application } from './exchange.ts';
 import { readHead, type HeadFacts } from './head.ts';
+import type { Lateness } from './lateness.ts';
 import { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
 import type { Pace } from './pace.ts';
 import { ServedExchange, type Line } from './served-exchange.ts';
+import type { Shedding } from './shedding.ts';
 import type { Turns } from './turns.ts';
 
 /** How long a client may take, in milliseconds. */
@@ -47,6 +50,7 @@ export interface Host {
   /** Of bodies that come in more than one read, and of large answers. */
   readonly pace: Pace;
   readonly answerPace: Pace;
+  readonly lateness: Lateness;
   readonly patience: Patience;
   /** Milliseconds, counted by the server's sweep: as coarse as that, and free of charge. */
   readonly nowMs: number;
@@ -75,6 +79,10 @@ export class Connection implements Line, Debtor {
   #rest: Buffer | undefined;
   #restAt = 0;
   #isReading = false;
+  /** Whether what is being read has waited for too long. */
+  #isOverdue = false;
+  /** Since when what has not been read may wait, where it waits for the node to get on. */
+  #waitingSinceMs: number | undefined;
   #isPaused = false;
   #hasClientEnded = false;
   /** When it did, or got a byte of its answer since. */
@@ -124,7 +132,9 @@ export class Connection implements Line, Debtor {
   #onData(chunk: Buffer): void {
     if (this.#isEnding) return this.#keepPace(chunk.length);
     if (this.#mayRead()) {
-      this.#read(chunk, 0);
+      const sinceMs = this.#waitingSinceMs;
+      this.#waitingSinceMs = undefined;
+      this.#read(chunk, 0, sinceMs);
       if (this.#message?.isHeadRead === true && !this.#message.isRead) this.#keepPace(chunk.length);
     } else {
       this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -148,9 +158,14 @@ export class Connection implements Line, Debtor {
     return !this.#message!.isRead && this.#exchange.takesBody;
   }
 
-  /** Reads and serves the requests in `chunk` from `from` on, as far as they can be. */
-  #read(chunk: Buffer, from: number): void {
+  /**
+   * Reads and serves the requests in `chunk` from `from` on, as far as they can be. It waited since
+   * `sinceMs`, if that is given, and else since the turn began.
+   */
+  #read(chunk: Buffer, from: number, sinceMs?: number): void {
     this.#isReading = true;
+    const { lateness } = this.#host;
+    const isPast = lateness.isPast(sinceMs ?? lateness.turnMs);
     let at = from;
     let served = 0;
     while (at < chunk.length && !this.#isEnding) {
@@ -158,6 +173,8 @@ export class Connection implements Line, Debtor {
       if (this.#message === undefined) {
         this.#message = Message.take();
         this.#sinceMs = this.#host.nowMs;
+        // To read and write for one refusal costs as much as to serve: it is worth it only for many.
+        this.#isOverdue = isPast && (at > 0 || sinceMs !== undefined);
         served++;
       } else if (this.#message.isRead || this.#exchange?.takesBody === false) break;
       at = this.#message.read(chunk, at);
@@ -165,16 +182,24 @@ export class Connection implements Line, Debtor {
     }
     this.#isReading = false;
     this.outbox.flush();
-    if (at < chunk.length && !this.#isEnding) this.#postpone(chunk, at, served);
-    else if (this.#exchange?.takesBody === false && !this.#message!.isRead) this.#pause();
+    if (at < chunk.length && !this.#isEnding) {
+      this.#postpone(chunk, at);
+      if (served === PIPELINED_REQUESTS_MAX) this.#takeTurn(chunk, sinceMs ?? lateness.turnMs);
+    } else if (this.#exchange?.takesBody === false && !this.#message!.isRead) this.#pause();
   }
 
-  #postpone(chunk: Buffer, at: number, served: number): void {
+  #postpone(chunk: Buffer, at: number): void {
     this.#rest = chunk;
     this.#restAt = at;
     this.#pause();
-    // Others have their turn; nothing else would call this connection again.
-    if (served === PIPELINED_REQUESTS_MAX) this.#host.turns.take(() => this.#goOn());
+  }
+
+  /** Lets others have their turn; nothing else would call this connection again. */
+  #takeTurn(chunk: Buffer, sinceMs: number): void {
+    // What follows came after this chunk, or, where there was more than one read could take, with it.
+    const isAll = chunk.length < READ_BYTES;
+    this.#waitingSinceMs ??= isAll ? this.#host.lateness.turnMs : sinceMs;
+    this.#host.turns.take(() => this.#goOn(sinceMs));
   }
 
   /** Deals with what the last read of a message brought. */
@@ -197,6 +222,13 @@ export class Connection implements Line, Debtor {
 
   /** Hands a request whose head has come to the application; false if it was refused. */
   #open(message: Message): boolean {
+    const shedding = this.#sheddingOf(message);
+    if (shedding !== undefined && message.isBareGet && !this.#host.isClosing) {
+      // What a refusal costs is lost to those that are served: nothing more is looked at.
+      this.outbox.add(shedding.answer(this.headEnds.staying));
+      this.#closeExchange();
+      return true;
+    }
     const facts = message.isUnknown ? UNKNOWN_FACTS : readHead(message);
     if (isFailure(facts)) {
       this.#refuse(facts);
@@ -208,8 +240,20 @@ export class Connection implements Line, Debtor {
     if (message.bodyEnd > message.bodyStart) {
       exchange.arrive(message.bytes.subarray(message.bodyStart, message.bodyEnd));
     }
-    this.#host.application.handle(exchange);
+    if (shedding === undefined) {
+      this.#host.lateness.onServed();
+      this.#host.application.handle(exchange);
+    } else exchange.send(shedding.status, shedding.headers, shedding.body);
     return !this.#isEnding;
+  }
+
+  /** How a request is refused if it is late; undefined if it is served. */
+  #sheddingOf(message: Message): Shedding | undefined {
+    const { shedding } = this.#host.application;
+    if (!this.#isOverdue || shedding?.covers(message) !== true) return undefined;
+    if (!this.#host.lateness.mayRefuse()) return undefined;
+    shedding.count++;
+    return shedding;
   }
 
   /** Makes way for the next request when this one is read and answered. */
@@ -261,12 +305,13 @@ export class Connection implements Line, Debtor {
   }
 
   /** Reads on: what has come before, then what comes. */
-  #goOn(): void {
+  #goOn(sinceMs?: number): void {
     if (this.#isEnding || this.#isReading || this.isGone) return;
+    if (sinceMs === undefined) this.#waitingSinceMs = undefined;
     const rest = this.#rest;
     if (rest !== undefined) {
       this.#rest = undefined;
-      if (this.#mayRead()) this.#read(rest, this.#restAt);
+      if (this.#mayRead()) this.#read(rest, this.#restAt, sinceMs);
       else this.#rest = rest;
       if (this.#rest !== undefined) return;
       this.#restAt = 0;

@@ -2,6 +2,7 @@
 
 import type { Failure } from '../base/errors.ts';
 import type { Lease } from '../base/lease.ts';
+import type { Shedding } from './shedding.ts';
 
 /** Bytes of an answer: text of which each character is one byte, or bytes as they are. */
 export type Piece = string | Uint8Array;
@@ -82,6 +83,8 @@ export interface Application {
   handle(exchange: Exchange): void;
   /** The answer to bytes that are no request. */
   describe(problem: Failure): { readonly headers: HeaderLines; readonly body: string };
+  /** What may be refused while there is more to do than can be done; nothing unless it is given. */
+  readonly shedding?: Shedding;
 }
 
 /** An exchange whose answer has some headers more. */

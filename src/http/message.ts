@@ -118,6 +118,17 @@ export class Message implements Findings {
     return head.toString('latin1', start, end);
   }
 
+  /** Whether the target begins with this text. */
+  isFor(text: string): boolean {
+    return isText(this.#head, this.#targetStart, text);
+  }
+
+  /** Whether it is a whole GET that has nothing but a head, on a connection that stays. */
+  get isBareGet(): boolean {
+    if (!this.isRead || !this.keepsAlive || this.#wireBytes !== this.#headBytes) return false;
+    return isText(this.#head, this.#start, 'GET ');
+  }
+
   get target(): string {
     return this.#head.toString('latin1', this.#targetStart, this.#targetEnd);
   }

@@ -23,6 +23,7 @@ import { HeadEnds } from './answer-head.ts';
 import { BodyBudget, UnreadBudget } from './budget.ts';
 import { Connection, type Host, type Patience } from './connection.ts';
 import type { Application } from './exchange.ts';
+import { Lateness } from './lateness.ts';
 import { Pace } from './pace.ts';
 import { Turns } from './turns.ts';
 
@@ -51,6 +52,7 @@ export class HttpServer implements Host {
   readonly turns = new Turns();
   readonly pace = new Pace(BODY_PACE);
   readonly answerPace = new Pace(ANSWER_PACE);
+  readonly lateness = new Lateness();
   nowMs = 0;
   isClosing = false;
   readonly #server: Server;

@@ -48,7 +48,9 @@ export function assemble({ config, log, access, backend, scheduler, closing }: P
     closing,
     onDefect: (error) => log.error({ err: error }, 'a request failed by a defect'),
   });
-  return new Observer(api, metrics, config['log-requests'] ? log : undefined);
+  const observer = new Observer(api, metrics, config['log-requests'] ? log : undefined);
+  metrics.addShedding(observer.shedding);
+  return observer;
 }
 
 /** A node serves once it knows who serves what. */

@@ -69,6 +69,15 @@ export class NodeMetrics {
     } as unknown as Metric;
   }
 
+  /** Adds how many requests were refused because there was too much to do. */
+  addShedding(shedding: { readonly count: number }): void {
+    this.#counter(
+      'http_shed_total',
+      'Requests for records that were refused because the node was asked for more than it can do.',
+      () => shedding.count,
+    );
+  }
+
   /** Adds what a store of this node holds, and the bound of its memory. */
   addStore(store: () => StoreStats, maxMemoryBytes: number): void {
     this.#gauge('records', 'Records of this node.', () => store().records);

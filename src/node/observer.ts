@@ -1,6 +1,7 @@
 /** The observer: stands before the API, and sees each request and what it was answered. */
 
-import type { Failure } from '../base/errors.ts';
+import { SHED_TARGETS } from '../api/routes.ts';
+import { failure, httpStatus, type Failure } from '../base/errors.ts';
 import { LOGGED_TARGET_CHARS_MAX } from '../base/limits.ts';
 import {
   headerLine,
@@ -9,6 +10,7 @@ import {
   type Application,
   type Exchange,
 } from '../http/exchange.ts';
+import { Shedding } from '../http/shedding.ts';
 import type { Log } from './log.ts';
 
 /** What is told of requests. */
@@ -19,7 +21,10 @@ interface Audience {
   onRefused(problem: Failure): void;
 }
 
+const OVERLOADED = failure('OVERLOADED', 'the node is asked for more than it can do');
+
 export class Observer implements Application, AnswerListener {
+  readonly shedding: Shedding;
   readonly #application: Application;
   readonly #audience: Audience;
   readonly #log: Log | undefined;
@@ -29,6 +34,11 @@ export class Observer implements Application, AnswerListener {
     this.#application = application;
     this.#audience = audience;
     this.#log = log;
+    this.shedding = new Shedding(
+      SHED_TARGETS,
+      httpStatus('OVERLOADED'),
+      application.describe(OVERLOADED),
+    );
   }
 
   handle(exchange: Exchange): void {

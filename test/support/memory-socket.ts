@@ -11,6 +11,7 @@ import { HeadEnds } from '../../src/http/answer-head.ts';
 import { BodyBudget, UnreadBudget } from '../../src/http/budget.ts';
 import { Connection, type Host, type Patience } from '../../src/http/connection.ts';
 import type { Application } from '../../src/http/exchange.ts';
+import { Lateness } from '../../src/http/lateness.ts';
 import { Pace } from '../../src/http/pace.ts';
 import { Turns } from '../../src/http/turns.ts';
 
@@ -111,6 +112,7 @@ export class TestHost implements Host {
   readonly turns = new Turns();
   readonly pace = new Pace(BODY_PACE);
   readonly answerPace = new Pace(ANSWER_PACE);
+  lateness = new Lateness();
   readonly open = new Set<Connection>();
   nowMs = 0;
   isClosing = false;
