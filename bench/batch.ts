@@ -1,5 +1,6 @@
 /** What an operation costs that goes out with a hundred others, beside Redis and beside one alone. */
 
+import { ClusterNodes } from './cluster-nodes.ts';
 import { startMemhashd, startRedis, type Contestant } from './contestants.ts';
 import { measureCost } from './cost.ts';
 import { canMeasureProcessorTime, isInstalled } from './processes.ts';
@@ -27,11 +28,15 @@ interface Way {
 }
 
 /** Measures batches of loads and of stores. */
-export async function measureBatch({ pick, progress }: Effort): Promise<Series[]> {
+export async function measureBatch(effort: Effort): Promise<Series[]> {
   if (!canMeasureProcessorTime || !isInstalled('redis-server')) {
-    progress('batch: left out, it takes Linux and redis-server');
+    effort.progress('batch: left out, it takes Linux and redis-server');
     return [];
   }
+  return [...(await measureBesideRedis(effort)), await measureForwarded(effort)];
+}
+
+async function measureBesideRedis({ pick, progress }: Effort): Promise<Series[]> {
   const rounds = pick(15, 3);
   const operations = pick(200_000, 50_000);
   await using ours = await startMemhashd();
@@ -64,6 +69,51 @@ export async function measureBatch({ pick, progress }: Effort): Promise<Series[]
     bounds: [{ of: 'ratio', limit: 'at most', bound: RATIO_BOUNDS[operation] }],
     note: `${TOGETHER} operations together, ${CONNECTIONS} connections, 20-byte keys, 50-byte values`,
   }));
+}
+
+/** Of two nodes the one that owns the keys. */
+const OWNER = 1;
+
+/** Loads keys of one node in batches, by way of another and at the owner itself, in turn. */
+async function measureForwarded({ pick, progress }: Effort): Promise<Series> {
+  const rounds = pick(9, 3);
+  const operations = pick(100_000, 40_000);
+  await using cluster = await ClusterNodes.form(2);
+  const ownedBy = { members: cluster.members, owner: cluster.members[OWNER]! };
+  const costsUs = [[0], [0]];
+  const measureAt = async (at: number, operation: Operation): Promise<number> => {
+    const costUs = await measureCost(OURS, cluster.pids, {
+      protocol: 'memhashd',
+      host: cluster.host,
+      port: cluster.clientPort(at),
+      ownedBy,
+      operation,
+      together: TOGETHER,
+      connections: CONNECTIONS,
+      requestsMax: operations / TOGETHER,
+      durationMaxMs: ROUND_MAX_MS,
+    });
+    return costUs / TOGETHER;
+  };
+  await measureAt(OWNER, 'put');
+  // Round 0 lets compilers and caches settle.
+  for (let round = 0; round <= rounds; round++) {
+    progress(`batch: forwarded, round ${round} of ${rounds}`);
+    for (let turn = 0; turn < costsUs.length; turn++) {
+      const at = (round + turn) % costsUs.length;
+      costsUs[at]![round] = await measureAt(at, 'get');
+    }
+  }
+  const local = 'asked of the owner';
+  return {
+    id: 'batch-forwarded',
+    title: 'GET in batches, of keys of another node: processor time of both per operation',
+    unit: 'us',
+    reference: local,
+    rows: [OURS, local].map((system, at) => ({ system, value: median(costsUs[at]!.slice(1)) })),
+    bounds: [{ of: 'ratio', limit: 'at most', bound: 2 }],
+    note: `two nodes, ${TOGETHER} operations together, ${CONNECTIONS} connections to one of them`,
+  };
 }
 
 /** Microseconds of processor time per operation. */

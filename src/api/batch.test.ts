@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { apiOver } from '../../test/support/api.ts';
-import { ask, get, put, type Answer, type Send } from '../../test/support/client.ts';
+import { ask, dataOf, get, put, type Answer, type Send } from '../../test/support/client.ts';
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';
 import { failure } from '../base/errors.ts';
@@ -194,6 +194,42 @@ test.each([
   expect(answer).toMatchObject({ status: 400, json: { code: 'MALFORMED_BODY' } });
   expect((answer.json as { detail: string }).detail).toContain(detail);
   expect((await get(send, 'x')).status).toBe(404);
+});
+
+test('a body that is cut off anywhere is refused and nothing of it is done', async () => {
+  const { send } = setUp();
+  const body = '[{"store":"x\\u00e9","data":[1,{"a":"b"}],"expire_time":"10s"}, {"load":"x"}]';
+  for (let end = 0; end < body.length; end++) {
+    const answer = await batch(send, body.slice(0, end));
+    expect(answer).toMatchObject({ status: 400, json: { code: 'MALFORMED_BODY' } });
+  }
+  expect((await get(send, 'xé')).status).toBe(404);
+  expect(documentOf(await batch(send, body)).failed).toBe(0);
+});
+
+const MANY = 200_000;
+test.each([
+  ['empty objects', `[${'{},'.repeat(MANY)}{}]`, 'operation 0 has not exactly one'],
+  ['numbers', `[${'0,'.repeat(MANY)}0]`, 'operation 0 is not an object'],
+  ['lists', `[${'[],'.repeat(MANY)}0]`, 'operation 0 is not an object'],
+  ['actions', `[{${'"load":"a",'.repeat(MANY)}"store":"a"}]`, 'operation 0 has not exactly one'],
+  ['other members', `[{${'"a":1,'.repeat(MANY)}"load":"a"}]`, 'operation 0 has a member'],
+  ['levels', '['.repeat(MANY), 'nests'],
+  ['empty objects behind a load', `[{"load":"a"}${',{}'.repeat(MANY)}]`, 'operation 1 has not'],
+  ['numbers behind a load', `[{"load":"a"}${',1'.repeat(MANY)}]`, 'operation 1 is not'],
+])('a batch of many %s is refused', async (_, body, detail) => {
+  const answer = await batch(setUp().send, body);
+  expect(answer.status).toBe(400);
+  expect((answer.json as { detail: string }).detail).toContain(detail);
+});
+
+test('of several members of one name the last counts', async () => {
+  const { send } = setUp();
+  const answer = await batch(send, '[{"load":"b","store":"x","store":"a","data":1,"data":2}]');
+  expect(answer.status).toBe(400);
+  await batch(send, '[{"store":"x","store":"a","data":1,"d\\u0061ta":2}]');
+  expect((await get(send, 'x')).status).toBe(404);
+  expect(dataOf(await get(send, 'a'))).toBe('2');
 });
 
 test('a batch has at most 10,000 operations', async () => {

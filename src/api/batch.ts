@@ -7,7 +7,6 @@ import { BATCH_UNDER_WAY_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
 import { keep, type KeptReply } from '../record/reply.ts';
 import { ACTIONS, type Request } from '../record/request.ts';
-import type { Grant } from './access.ts';
 import { sendFailure } from './answer.ts';
 import { readBatch, type Operations } from './batch-document.ts';
 import { BatchResults, type Wish } from './batch-results.ts';
@@ -61,6 +60,9 @@ class BatchRun {
   readonly #operations: Operations;
   readonly #results: BatchResults;
   readonly #isGone: () => boolean;
+  /** Why the client may load or change nothing. */
+  readonly #readRefusal: Failure | undefined;
+  readonly #writeRefusal: Failure | undefined;
   /** Whether what is seen of a record at a glance is enough, for every key. */
   readonly #canGlance: boolean;
   /** What is under way, by key: the last of each. */
@@ -76,7 +78,9 @@ class BatchRun {
     this.#operations = operations;
     this.#results = results;
     this.#isGone = () => visit.exchange.isGone;
-    this.#canGlance = !wish.meta && grant.coversAll && grant.refusal('read') === undefined;
+    this.#readRefusal = grant.refusal('read');
+    this.#writeRefusal = grant.refusal('write');
+    this.#canGlance = !wish.meta && grant.coversAll && this.#readRefusal === undefined;
   }
 
   async run(lane: Lane): Promise<void> {
@@ -113,7 +117,7 @@ class BatchRun {
   #serve(at: number): void {
     const operation = this.#operations.operation(at);
     if (isFailure(operation)) return this.#results.put(at, operation, operation);
-    const refusal = refusalOf(operation, this.#visit.grant);
+    const refusal = this.#refusalOf(operation);
     if (refusal !== undefined) return this.#results.put(at, operation, refusal);
     const { engine } = this.#visit.options;
     const before = this.#underWay.size > 0 ? this.#underWay.get(operation.key) : undefined;
@@ -146,9 +150,10 @@ class BatchRun {
     }
     if (this.#defect !== undefined) throw this.#defect;
   }
-}
 
-/** Why the client may not have this done, undefined if it may. */
-function refusalOf({ action, key }: Request, grant: Grant): Failure | undefined {
-  return grant.refusal(ACTIONS[action].writes ? 'write' : 'read') ?? grant.keyRefusal(key);
+  /** Why the client may not have this done, undefined if it may. */
+  #refusalOf({ action, key }: Request): Failure | undefined {
+    const refusal = ACTIONS[action].writes ? this.#writeRefusal : this.#readRefusal;
+    return refusal ?? this.#visit.grant.keyRefusal(key);
+  }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { ask } from '../support/client.ts';
+import { numbersOf } from '../support/random.ts';
 import { TestCluster } from '../support/test-cluster.ts';
 
 interface Result {
@@ -67,3 +68,63 @@ test('a member that dies in the middle fails its own operations, and no neighbou
     );
   }
 });
+
+test('random batches do what their operations do, whoever owns the keys and whoever dies', async () => {
+  await using cluster = await TestCluster.form(3);
+  const dead = cluster.peers(3)[2];
+  const random = numbersOf(14);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  const keys = Array.from({ length: 60 }, (_, n) => `key:${n}`);
+  const stored = keys.map((store) => ({ store, data: 0 }));
+  const first = await batch(cluster.url(1), stored, '?meta=true');
+  const isOfDead = new Set(keys.filter((_, at) => first.results[at]!.node!.addr === dead));
+  const model = new Map<string, number>(keys.map((key) => [key, 0]));
+
+  let died: Promise<unknown> | undefined;
+  for (let round = 1; round <= 60; round++) {
+    const operations = Array.from({ length: 40 }, (_, n) => {
+      const key = pick(keys);
+      const data = round * 100 + n;
+      return pick([
+        { load: key },
+        { load: key },
+        { store: key, data },
+        { store: key, data, if_none_match: '*' },
+        { store: key, data, if_match: '*' },
+        { delete: key },
+      ]);
+    });
+    const answer = batch(cluster.url(pick([1, 2])), operations);
+    if (round === 30) died = cluster.node(3).kill();
+    const { results } = await answer;
+    for (const [at, { status, data }] of results.entries()) {
+      const operation = operations[at]!;
+      const key = Object.values(operation)[0] as string;
+      if (died !== undefined && isOfDead.has(key)) {
+        expect([200, 404, 412, 503, 504]).toContain(status);
+        if (round > 30) expect([503, 504]).toContain(status);
+        continue;
+      }
+      expect({ round, at, operation, status, data }).toEqual({
+        round,
+        at,
+        operation,
+        ...doneTo(model, key, operation),
+      });
+    }
+  }
+  await died;
+});
+
+/** What an operation does to the model, and what it answers. */
+function doneTo(model: Map<string, number>, key: string, operation: object): Result {
+  const found = model.get(key);
+  if ('load' in operation) return { status: found === undefined ? 404 : 200, data: found };
+  if ('delete' in operation) return { status: model.delete(key) ? 200 : 404, data: undefined };
+  const isRefused =
+    ('if_none_match' in operation && found !== undefined) ||
+    ('if_match' in operation && found === undefined);
+  if (isRefused) return { status: 412, data: undefined };
+  model.set(key, (operation as { data: number }).data);
+  return { status: 200, data: undefined };
+}
