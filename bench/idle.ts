@@ -43,7 +43,8 @@ function parametersOf({ protocol, port }: Contestant, connections: number): Idle
   return { protocol, port, connections };
 }
 
-function residentKib(pids: readonly number[]): number {
+/** Resident memory of processes. */
+export function residentKib(pids: readonly number[]): number {
   let kib = 0;
   for (const pid of pids) {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');

@@ -6,10 +6,11 @@ import { dirname, join } from 'node:path';
 import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
 import { measureCluster } from './cluster.ts';
+import { measureConnections } from './connections.ts';
 import { measureDisk } from './disk.ts';
 import { measureExpiry } from './expiry.ts';
 import { measureHostile } from './hostile.ts';
-import { measureHttp } from './http.ts';
+import { measureBodies, measureHttp } from './http.ts';
 import { measureJoin } from './join.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
@@ -25,6 +26,7 @@ import { measureValkey } from './valkey.ts';
 
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
+  bodies: measureBodies,
   access: measureAccess,
   batch: measureBatch,
   watch: measureWatch,
@@ -35,6 +37,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   valkey: measureValkey,
   join: measureJoin,
   hostile: measureHostile,
+  connections: measureConnections,
   soak,
   siege,
 };

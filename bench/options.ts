@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 /** The sections, in the order in which they run. */
 const SECTION_NAMES = [
   'http',
+  'bodies',
   'access',
   'batch',
   'watch',
@@ -15,9 +16,14 @@ const SECTION_NAMES = [
   'valkey',
   'join',
   'hostile',
+  'connections',
   'soak',
   'siege',
 ] as const;
+
+/** Those that run only when they are asked for: they take minutes each. */
+const LONG: readonly SectionName[] = ['siege', 'connections', 'soak'];
+
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 export interface Options {
@@ -37,8 +43,8 @@ export const HELP = `npm run bench -- [options]
 Measures memhashd beside other servers on this machine and prints a table.
 
   --quick             less of everything, under two minutes; figures are rougher
-  --only SECTION,...  only these of ${SECTION_NAMES.join(', ')}
-  --attacks NAME,...  only these attacks of the section hostile
+  --only SECTION,...  only these of ${SECTION_NAMES.join(', ')};
+                      without it, all but ${LONG.join(', ')}
   --soak              the soak too; without it, it is left out
   --only siege        attacks on a cluster one after the other, for a time; else left out
   --minutes N         how long the soak and the siege take, 1 to 1440 (default 10)
@@ -72,7 +78,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     throw new Error('--minutes takes a number from 1 to 1440');
   }
   const named = values.only?.split(',').map(sectionName);
-  const usual = SECTION_NAMES.filter((name) => name !== 'soak' && name !== 'siege');
+  const usual = SECTION_NAMES.filter((name) => !LONG.includes(name));
   return {
     sections: [...new Set([...(named ?? usual), ...(values.soak ? ['soak' as const] : [])])],
     isQuick: values.quick,
