@@ -4,7 +4,8 @@ import { systemClock } from '../../src/base/clock.ts';
 import { systemTimers } from '../../src/base/timers.ts';
 import { DataDirectory } from '../../src/disk/directory.ts';
 import { Journal, type FsyncMode } from '../../src/disk/journal.ts';
-import { readRecords } from '../../src/disk/recovery.ts';
+import { Disk } from '../../src/node/disk.ts';
+import { createLog } from '../../src/node/log.ts';
 import type { Store } from '../../src/store/store.ts';
 import { report, workerParameters } from '../processes.ts';
 import { KeySource, valueOf } from '../records.ts';
@@ -24,14 +25,23 @@ export interface DiskResult {
   readonly startMs: number;
 }
 
+const { directory: path, records } = workerParameters() as DiskParameters;
+
 const CLIENTS = 64;
 const SYNCED_CHANGES = 6400;
 const STARTS = 3;
 
+/** The settings of the node whose start is measured. */
+const FLAGS = {
+  'data-dir': path,
+  'num-partitions': 16_384,
+  fsync: 'none',
+  'fsync-interval': 1000,
+} as const;
+
 /** Changes that are made before the journal may write them. */
 const PER_TURN = 1000;
 
-const { directory: path, records } = workerParameters() as DiskParameters;
 const keys = new KeySource();
 
 await fill();
@@ -83,7 +93,11 @@ async function openJournal(fsync: FsyncMode): Promise<{ journal: Journal; store:
 }
 
 function openDirectory(): Promise<DataDirectory> {
-  return DataDirectory.open(path, { partitions: 16_384, id: 'bench', hashKey: [1, 2] });
+  return DataDirectory.open(path, {
+    partitions: FLAGS['num-partitions'],
+    id: 'bench',
+    hashKey: [1, 2],
+  });
 }
 
 async function iterate(): Promise<void> {
@@ -100,16 +114,11 @@ async function iterate(): Promise<void> {
 }
 
 async function recover(): Promise<void> {
+  const log = createLog({ format: 'json', level: 'error' }, process.stderr);
+  const disk = await Disk.open(FLAGS, log);
   const store = createStore(systemClock);
-  const directory = await openDirectory();
-  for await (const piece of readRecords(directory)) {
-    for (const { partition, record } of piece) {
-      const { deadline, ...rest } = record;
-      const failed = store.transfer.arrive({ ...rest, leftUs: deadline }, partition);
-      if (failed !== undefined) throw new Error('a record does not arrive');
-    }
-  }
-  await directory.close();
+  await disk?.recover(store);
+  await disk?.close();
   if (store.stats().records !== records) throw new Error('records are missing');
 }
 

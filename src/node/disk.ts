@@ -10,7 +10,6 @@ import { entryName } from '../disk/format.ts';
 import { Journal, type JournalStats } from '../disk/journal.ts';
 import { readRecords } from '../disk/recovery.ts';
 import { writeSnapshot, type SnapshotFacts } from '../disk/snapshot.ts';
-import type { RecordState } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Store } from '../store/store.ts';
 import type { Config } from './config.ts';
@@ -20,10 +19,14 @@ import type { Log } from './log.ts';
 /** Time between two lines of the log that say how far reading back is. */
 const PROGRESS_MS = 5000;
 
+/** What a disk goes by of a node's settings. */
+type DiskConfig = Pick<Config, 'data-dir' | 'num-partitions' | 'fsync' | 'fsync-interval'>;
+
 export class Disk {
   readonly #directory: DataDirectory;
   readonly #journal: Journal;
   readonly #log: Log;
+  #isReadBack = false;
   #isWritingSnapshot = false;
 
   private constructor(directory: DataDirectory, journal: Journal, log: Log) {
@@ -37,7 +40,7 @@ export class Disk {
    *
    * @throws Error that says in a line why the node must not start with it.
    */
-  static async open(config: Config, log: Log): Promise<Disk | undefined> {
+  static async open(config: DiskConfig, log: Log): Promise<Disk | undefined> {
     const path = config['data-dir'];
     if (path === undefined) return undefined;
     const directory = await DataDirectory.open(path, {
@@ -82,8 +85,19 @@ export class Disk {
       const gone: Buffer[] = [];
       const now = systemClock();
       for (const { partition, record } of piece) {
-        if (isLive(record.deadline, now)) await this.#take(store, partition, record, now);
-        else gone.push(entryName(partition, record.key));
+        const { key, meta, value, deadline } = record;
+        if (!isLive(deadline, now)) {
+          gone.push(entryName(partition, key));
+          continue;
+        }
+        const taken = store.transfer.arrive(
+          { key, meta, value, leftUs: deadline - now },
+          partition,
+        );
+        const failed = taken instanceof Promise ? await taken : taken;
+        if (failed !== undefined) {
+          throw new Error(`${path} has more records than -max-memory has room for`);
+        }
       }
       records += piece.length - gone.length;
       expired += gone.length;
@@ -93,6 +107,7 @@ export class Disk {
       this.#log.info({ path, records }, 'reading records back');
     }
     this.#journal.begin();
+    this.#isReadBack = true;
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     this.#log.info({ path, records, expired, seconds }, 'records are read back');
     return records;
@@ -124,6 +139,7 @@ export class Disk {
 
   /** Writes all records as they are now into a file beside them, of which so many are kept. */
   async snapshot(kept: number): Promise<SnapshotFacts | Failure> {
+    if (!this.#isReadBack) return failure('NOT_READY', 'the records are being read back');
     if (this.#isWritingSnapshot) return failure('OVERLOADED', 'a snapshot is being written');
     this.#isWritingSnapshot = true;
     try {
@@ -142,13 +158,5 @@ export class Disk {
   /** Writes what is left, and closes the directory. */
   close(): Promise<void> {
     return this.#journal.close();
-  }
-
-  async #take(store: Store, partition: number, record: RecordState, now: number): Promise<void> {
-    const { deadline, ...rest } = record;
-    const taken = store.transfer.arrive({ ...rest, leftUs: deadline - now }, partition);
-    const failed = taken instanceof Promise ? await taken : taken;
-    if (failed === undefined) return;
-    throw new Error(`${this.#directory.path} has more records than -max-memory has room for`);
   }
 }
