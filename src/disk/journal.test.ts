@@ -142,6 +142,27 @@ test.each(['interval', 'none'] as const)('with %s an answer does not wait', asyn
   expect(store.serve(storing('key', '1'))).not.toBeInstanceOf(Promise);
 });
 
+test.each(['interval', 'none'] as const)(
+  'with %s a change is written 10 ms after its answer, so that the end of the process does not lose it',
+  async (fsync) => {
+    const path = newPath();
+    const timers = new SteppedTimers();
+    const { store } = await durable(path, fsync, { timers });
+    await store.serve(storing('key', '"told"'));
+    await timers.step(9);
+    expect(logOf(path)).not.toContain('"told"');
+    await timers.step(1);
+    await eventually(() => expect(logOf(path)).toContain('"told"'));
+  },
+);
+
+/** What LevelDB has handed to the system, which has it also when the process ends. */
+function logOf(path: string): string {
+  const records = join(path, 'records');
+  const logs = readdirSync(records).filter((name) => name.endsWith('.log'));
+  return logs.map((name) => readFileSync(join(records, name), 'latin1')).join('');
+}
+
 test('with interval a machine that fails loses at most what was stored in the last interval', async () => {
   const path = newPath();
   const timers = new SteppedTimers();

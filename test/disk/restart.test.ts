@@ -1,17 +1,25 @@
 // A node with a data directory: what survives its end, of whatever kind.
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 
-import { ask, pathOf, put } from '../support/client.ts';
+import type { Key } from '../../src/base/key.ts';
+import { partitionOf } from '../../src/base/partition.ts';
+import { DataDirectory } from '../../src/disk/directory.ts';
+import { entryName, entryOf } from '../../src/disk/format.ts';
+import { NO_META } from '../../src/record/reply.ts';
+import { ask, pathOf, put, type Answer } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
+import { Ledger } from '../support/ledger.ts';
 import { NodeProcess } from '../support/node-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { TestCluster } from '../support/test-cluster.ts';
 
 /** Kills of a node with -fsync always, and those who write to it meanwhile. */
-const KILLS = 20;
+const KILLS = Number(process.env['KILLS'] ?? 20);
 const WRITERS = 8;
 
 const made: string[] = [];
@@ -90,61 +98,94 @@ async function all(url: string): Promise<unknown[]> {
 }
 
 test(`kill -9 under writers with -fsync always, ${KILLS} times: what was acknowledged is there`, async () => {
-  const dir = newPath();
+  const flags = ['-data-dir', newPath(), '-fsync', 'always'];
   const random = seededRandom('kills');
-  const flags = ['-data-dir', dir, '-fsync', 'always'];
-  /** For each key what its last acknowledged value is, and one that was sent and not acknowledged. */
-  const acknowledged = new Map<string, string | undefined>();
-  const uncertain = new Map<string, string | undefined>();
-  let writes = 0;
+  const ledger = new Ledger(random);
   for (let kill = 0; kill < KILLS; kill++) {
     await using node = await NodeProcess.start(flags);
-    for (const [key, value] of acknowledged) {
-      const answer = await ask(node.url, 'GET', pathOf(key));
-      const found = answer.status === 404 ? undefined : JSON.stringify(answer.body.data);
-      const allowed = uncertain.has(key) ? [value, uncertain.get(key)] : [value];
-      expect(allowed.map((text) => `${key} ${text}`)).toContain(`${key} ${found}`);
-      acknowledged.set(key, found);
-    }
-    uncertain.clear();
-    const last = writes + 50 + Math.floor(random() * 300);
-    const write = async (writer: number): Promise<void> => {
-      for (;;) {
-        const key = `${writer}:${Math.floor(random() * 20)}`;
-        const value = random() < 0.2 ? undefined : String(writes);
-        uncertain.set(key, value);
-        const answer = await (value === undefined
-          ? ask(node.url, 'DELETE', pathOf(key))
-          : put(node.url, key, value)
-        ).catch(() => undefined);
-        if (answer === undefined) return;
-        expect(answer.status).toBe(200);
-        acknowledged.set(key, value);
-        uncertain.delete(key);
-        if (++writes === last) node.signal('SIGKILL');
+    await ledger.verify((key) => ask(node.url, 'GET', pathOf(key)));
+    const last = ledger.writes + 50 + Math.floor(random() * 300);
+    const writer = async (at: number): Promise<void> => {
+      while (await ledger.write(at, node.url)) {
+        if (ledger.writes === last) node.signal('SIGKILL');
       }
     };
-    await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
-    await node.exit;
+    await Promise.all(Array.from({ length: WRITERS }, (_, at) => writer(at)));
+    expect(await node.exit).toEqual({ code: null, signal: 'SIGKILL' });
   }
-  expect(writes).toBeGreaterThan(KILLS * 50);
+  expect(ledger.writes).toBeGreaterThanOrEqual(KILLS * 50);
 });
 
-test('with -fsync interval a kill loses nothing that the process has written', async () => {
-  const dir = newPath();
-  {
-    await using node = await NodeProcess.start(['-data-dir', dir, '-fsync-interval', '10ms']);
-    for (let at = 0; at < 100; at++) await put(node.url, `key ${at}`, `"value ${at}."`);
-    await eventually(() => {
-      const logs = readdirSync(join(dir, 'records')).filter((name) => name.endsWith('.log'));
-      const texts = logs.map((name) => readFileSync(join(dir, 'records', name), 'latin1'));
-      expect(texts.join('')).toContain('"value 99."');
-    });
-    await node.kill();
+test.each(['interval', 'none'])(
+  'with -fsync %s a kill loses nothing that the process has written',
+  async (fsync) => {
+    const flags = ['-data-dir', newPath(), '-fsync', fsync];
+    {
+      await using node = await NodeProcess.start(flags);
+      for (let at = 0; at < 100; at++) await put(node.url, `key ${at}`, `"value ${at}."`);
+      const records = join(flags[1]!, 'records');
+      await eventually(() => {
+        const logs = readdirSync(records).filter((name) => name.endsWith('.log'));
+        const texts = logs.map((name) => readFileSync(join(records, name), 'latin1'));
+        expect(texts.join('')).toContain('"value 99."');
+      });
+      await node.kill();
+    }
+    await using node = await NodeProcess.start(flags);
+    await node.logged('records are read back', { records: 100 });
+  },
+);
+
+test('while records are read back every request is answered 503, then all are there', async () => {
+  const path = newPath();
+  const records = 80_000;
+  await fill(path, records);
+  const addresses = ['-client-addr', '127.0.0.1:0', '-server-addr', '127.0.0.1:0'];
+  // A node that verifies its memory meanwhile would take far longer.
+  const env = { MEMHASHD_CHECK: '0' };
+  await using node = new NodeProcess([...addresses, '-data-dir', path], { env });
+  const url = `http://${String((await node.logged('listening'))['client'])}`;
+  const headers = { 'Content-Type': 'application/json' };
+  const send = (method: string, target: string, body?: string): Promise<Answer> =>
+    ask(url, method, target, body === undefined ? {} : { headers, body });
+  const requests = [
+    send('GET', '/readyz'),
+    send('GET', pathOf('key 1')),
+    send('PUT', pathOf('key 1'), '{"data":1}'),
+    send('DELETE', pathOf('key 1')),
+    send('GET', '/v1/keys'),
+    send('GET', '/v1/nodes'),
+    send('POST', '/v1/snapshot'),
+  ];
+  const batch = send('POST', '/v1/batch', '[{"load":"key 1"}]');
+  for (const { status, body } of await Promise.all(requests)) {
+    expect({ status, code: body.code }).toEqual({ status: 503, code: 'NOT_READY' });
   }
-  await using node = await NodeProcess.start(['-data-dir', dir]);
-  await node.logged('records are read back', { records: 100 });
+  expect((await batch).json).toMatchObject({ results: [{ status: 503 }] });
+  await node.logged('records are read back', { records });
+  await node.logged('serving');
+  expect((await ask(url, 'GET', '/readyz')).status).toBe(200);
+  expect((await ask(url, 'GET', pathOf('key 1'))).body.data).toBe(1);
 });
+
+/** Makes a directory with the records `key 0` to `key ${count - 1}`, each its number. */
+async function fill(path: string, count: number): Promise<void> {
+  const identity = { partitions: 16_384, id: randomUUID(), hashKey: [1, 2] } as const;
+  const directory = await DataDirectory.open(path, identity);
+  for (let from = 0; from < count; from += 1000) {
+    const batch = directory.records.batch();
+    for (let at = from; at < from + 1000; at++) {
+      const key = `key ${at}` as Key;
+      const bytes = Buffer.from(String(at));
+      const name = entryName(partitionOf(key, identity.partitions), key);
+      const value = { bytes, start: 0, end: bytes.length };
+      const meta = { ...NO_META, index: 1 };
+      batch.put(name, entryOf(name, { key, meta, value, deadline: Infinity }));
+    }
+    await batch.write();
+  }
+  await directory.close();
+}
 
 test('a directory in use, and one of another num-partitions, are refused in a line', async () => {
   const dir = newPath();
@@ -168,32 +209,37 @@ test('a node without a data directory does not load LevelDB', async () => {
   expect(maps).not.toContain('classic-level');
 });
 
-test('three nodes restarted one after the other, and then all at once, lose nothing', async () => {
+test('three nodes restarted one after the other under load, and then all at once, lose nothing', async () => {
   const root = newPath();
   await using cluster = await TestCluster.of();
   const start = (n: number): NodeProcess =>
     cluster.start(n, cluster.peers(3), ['-data-dir', join(root, String(n))]);
   for (const n of [1, 2, 3]) start(n);
   await cluster.formed();
-  for (let at = 0; at < 300; at++) {
-    expect((await put(cluster.url(1), `key ${at}`, String(at))).status).toBe(200);
-  }
-  const expectAll = async (): Promise<void> => {
-    for (let at = 0; at < 300; at++) {
-      const answer = await cluster.ask((at % 3) + 1, 'GET', `key ${at}`);
-      expect(answer.body, `key ${at}`).toMatchObject({ data: at, meta: { index: 1 } });
+  const ledger = new Ledger(seededRandom('restarts'));
+  const load = { isOver: false };
+  const writer = async (at: number): Promise<void> => {
+    while (!load.isOver) {
+      // A node that is down refuses at once: not again and again in the same turn.
+      if (!(await ledger.write(at, cluster.url((at % 3) + 1)))) await delay(10);
     }
   };
+  const writers = Promise.all([0, 1, 2, 3, 4, 5].map(writer));
+  const verify = (): Promise<void> => ledger.verify((key) => cluster.ask(1, 'GET', key));
   for (const n of [1, 2, 3]) {
+    const before = ledger.writes;
+    await eventually(() => expect(ledger.writes).toBeGreaterThan(before + 50));
     cluster.node(n).signal('SIGTERM');
-    await cluster.node(n).ended();
+    expect((await cluster.node(n).ended()).code).toBe(0);
     start(n);
     await cluster.formed();
   }
-  await expectAll();
+  load.isOver = true;
+  await writers;
+  await verify();
   for (const n of [1, 2, 3]) cluster.node(n).signal('SIGKILL');
   for (const n of [1, 2, 3]) await cluster.node(n).ended();
   for (const n of [1, 2, 3]) start(n);
   await cluster.formed();
-  await expectAll();
+  await verify();
 });
