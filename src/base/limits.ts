@@ -421,8 +421,8 @@ export const VALKEY_START_TIMEOUT_MS = 30_000;
 /** Keys that one step of a listing reads at a server, unless a single slot has more. */
 export const VALKEY_STEP_KEYS = 1000;
 
-/** Keys of a single server that are sorted in memory at a time. */
-export const VALKEY_SORTED_KEYS_MAX = 200_000;
+/** Room for the keys of a single server that a list sorts at a time. */
+export const VALKEY_SORTED_BYTES_MAX = 32 * 1024 * 1024;
 
 /** How long a listing waits for a slot to be served again. */
 export const VALKEY_LIST_PATIENCE_MS = 5000;
