@@ -264,10 +264,13 @@ export const LEAVE_WAIT_MAX_MS = 86_400_000;
 export const MIGRATION_BYTES_PER_SECOND_MIN = 64 * KIB;
 
 /**
- * Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. A write
- * that is mirrored waits behind them.
+ * Bytes of copies that a stream of records has under way before all of them are applied. A write that is
+ * mirrored waits behind them, and behind those of all other old owners.
  */
-export const STREAM_CREDIT_BYTES = 512 * KIB;
+export const STREAM_ROUND_BYTES = 64 * KIB;
+
+/** Longest rest after such a round. */
+export const STREAM_REST_MAX_MS = 100;
 
 /** Bytes of copies and mirrors that a receiver has not applied; past it the stream is given up. */
 export const STREAM_UNAPPLIED_BYTES_MAX = 64 * MIB;
