@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 
 import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
-import { checkChanges } from './changes.ts';
 import { measureCluster } from './cluster.ts';
 import { measureConnections } from './connections.ts';
 import { measureDisk } from './disk.ts';
@@ -39,7 +38,6 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   join: measureJoin,
   hostile: measureHostile,
   connections: measureConnections,
-  changes: checkChanges,
   soak,
   siege,
 };

@@ -17,13 +17,12 @@ const SECTION_NAMES = [
   'join',
   'hostile',
   'connections',
-  'changes',
   'soak',
   'siege',
 ] as const;
 
 /** Those that run only when they are asked for: they take minutes each. */
-const LONG: readonly SectionName[] = ['siege', 'connections', 'changes', 'soak'];
+const LONG: readonly SectionName[] = ['siege', 'connections', 'soak'];
 
 export type SectionName = (typeof SECTION_NAMES)[number];
 

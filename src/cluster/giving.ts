@@ -7,7 +7,7 @@ import type { RecordPiece } from '../peer/record-piece.ts';
 import type { RecordStream, StreamTarget } from '../peer/record-stream.ts';
 import type { Transfer } from '../store/transfer.ts';
 import type { HandoverEvent } from './handover.ts';
-import { clockMark, needMark } from './receiving.ts';
+import { clockMark } from './receiving.ts';
 import type { Plan } from './told.ts';
 
 /** The clock is told to the receiver again after this time. */
@@ -25,12 +25,10 @@ export class Giving {
   readonly taker: string;
   /** In the order in which they are copied. */
   readonly partitions: readonly number[];
-  /** The most memory that the copies take at the new owner, as far as is known. */
+  /** What the copies are to take, as far as is known. */
   readonly bytes: number;
   bytesDone = 0;
   partitionsDone = 0;
-  /** The same by partition, in their order. */
-  readonly #bytesOf: readonly number[];
   readonly #plan: Plan;
   readonly #options: GivingOptions;
   readonly #begun = new Set<number>();
@@ -44,8 +42,7 @@ export class Giving {
     this.#plan = plan;
     this.#options = options;
     const { transfer } = options.store;
-    this.#bytesOf = partitions.map((partition) => transfer.bytes(partition));
-    this.bytes = this.#bytesOf.reduce((sum, bytes) => sum + bytes, 0);
+    this.bytes = partitions.reduce((bytes, partition) => bytes + transfer.bytes(partition), 0);
   }
 
   /** What the streams of a plan say that they are about. */
@@ -70,7 +67,6 @@ export class Giving {
     const stream = this.#options.openStream(target, (reason) => this.#onBroken(reason));
     this.#stream = stream;
     if (!(await stream.room())) return false;
-    if (!(await stream.send({ kind: 'mark', text: needMark(this.bytes) }))) return false;
     for (const partition of this.partitions) {
       if (!(await this.#copyPartition(stream, partition))) return false;
     }
@@ -106,19 +102,17 @@ export class Giving {
       let sinceShare = 0;
       for (const keys of transfer.keys(partition)) {
         for (const key of keys) {
-          // What need not wait does not: promises would be a good part of a copy's time.
-          const room = stream.room();
-          if (!(room === true || (await room))) return false;
-          const goesOn = sinceShare++ % COPIES_PER_SHARE > 0 || lane.share();
-          if (goesOn !== true) await goesOn;
+          if (!(await stream.room())) return false;
+          if (sinceShare++ % COPIES_PER_SHARE === 0) await lane.share();
           const record = transfer.copy(key, partition);
           if (record === undefined) continue;
           this.#stamp(stream);
-          stream.copy({ kind: 'put', cause: 'copy', partition, ...record });
+          this.bytesDone += record.value.end - record.value.start + key.length;
+          void stream.send({ kind: 'put', cause: 'copy', partition, ...record });
         }
       }
     }
-    this.bytesDone += this.#bytesOf[this.partitionsDone++]!;
+    this.partitionsDone++;
     return !this.#isBroken;
   }
 

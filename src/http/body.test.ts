@@ -16,7 +16,7 @@ test('a body takes of the budget as it arrives, and until it is freed', () => {
     expect(budget.usedBytes).toBeGreaterThanOrEqual(came);
     expect(budget.usedBytes).toBeLessThanOrEqual(came + 256 * 1024);
   }
-  expect(body.whole.equals(Buffer.alloc(16 * MIB, 'x'))).toBe(true);
+  expect(body.finish().equals(Buffer.alloc(16 * MIB, 'x'))).toBe(true);
   expect(budget.usedBytes).toBe(16 * MIB);
   body.free();
   body.free();
@@ -38,7 +38,7 @@ test('property: whatever its pieces, and whatever was announced, a body is what 
       const body = new ArrivingBody(budget, 16 * MIB, announced);
       const all = sizes.map((size, n) => Buffer.alloc(size, n + 1));
       for (const piece of all) expect(body.add(piece)).toBeUndefined();
-      expect(body.whole.equals(Buffer.concat(all))).toBe(true);
+      expect(body.finish().equals(Buffer.concat(all))).toBe(true);
       body.free();
       expect(budget.usedBytes).toBe(0);
     }),

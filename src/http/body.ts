@@ -1,6 +1,7 @@
 /** A body that arrives in more than one read: one buffer that grows with it, within a budget. */
 
 import { failure, type Failure } from '../base/errors.ts';
+import { freeMemory } from '../base/free-memory.ts';
 import type { BodyBudget } from './budget.ts';
 
 /** The first buffer of a body; the length that a client announces is no reason to take more. */
@@ -16,12 +17,20 @@ const GROWTH = 4;
 const GROWN_BYTES = 1024 * 1024;
 const STEP_BYTES = 256 * 1024;
 
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/** Frees a large buffer that nobody was given: garbage is collected when much of it is there. */
+function freeBuffer({ buffer }: Buffer): void {
+  if (buffer.byteLength >= STEP_BYTES) freeMemory(buffer as ArrayBuffer);
+}
+
 export class ArrivingBody {
   readonly #budget: BodyBudget;
   readonly #maxBytes: number;
   readonly #announcedBytes: number;
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer = EMPTY;
   #bytes = 0;
+  #isWhole = false;
   /** What is taken of the budget. */
   #takenBytes = 0;
 
@@ -44,16 +53,29 @@ export class ArrivingBody {
     return undefined;
   }
 
-  /** The whole body, as it is until {@link ArrivingBody.free}. */
-  get whole(): Buffer {
+  /** The whole body, which stays. */
+  finish(): Buffer {
+    this.#isWhole = true;
     return this.#buffer.subarray(0, this.#bytes);
+  }
+
+  /** Whether some bytes lie in this body. */
+  has({ buffer }: Uint8Array): boolean {
+    return buffer === this.#buffer.buffer;
+  }
+
+  /** Frees a whole body that nobody looks at any more. */
+  release(): void {
+    this.#isWhole = false;
+    this.free();
   }
 
   /** Gives back what the budget lent; harmless when called twice. */
   free(): void {
     this.#budget.free(this.#takenBytes);
     this.#takenBytes = 0;
-    this.#buffer = Buffer.alloc(0);
+    if (!this.#isWhole) freeBuffer(this.#buffer);
+    this.#buffer = EMPTY;
   }
 
   #grow(bytes: number): boolean {
@@ -65,6 +87,7 @@ export class ArrivingBody {
     if (newBytes === this.#buffer.length) return true;
     const buffer = Buffer.allocUnsafeSlow(newBytes);
     buffer.set(this.#buffer.subarray(0, this.#bytes));
+    freeBuffer(this.#buffer);
     this.#buffer = buffer;
     return true;
   }

@@ -547,6 +547,17 @@ test('of many large answers so much is written in a turn, and nobody who reads o
   }
 });
 
+test('a body takes of the budget until it is answered', async () => {
+  const { host, exchanges } = hostOf((exchange) => exchange.receive(100_000_000, () => {}));
+  const socket = await host.connect();
+  const [head = '', body = ''] = put('x'.repeat(300_000)).split(/(?<=\r\n\r\n)/);
+  await socket.feedPieces([head, body.slice(1000), body.slice(0, 1000)]);
+  expect(host.bodies.usedBytes).toBeGreaterThanOrEqual(300_000);
+  exchanges[0]!.send(200, '', 'ok');
+  await socket.settled();
+  expect(host.bodies.usedBytes).toBe(0);
+});
+
 test('of many large bodies so much is read in a turn, and all arrive', async () => {
   const { host } = hostOf(echoing);
   const piece = 'x'.repeat(64 * 1024);

@@ -119,7 +119,7 @@ export class ServedExchange implements Exchange {
     const done = this.#done;
     this.#done = undefined;
     // Its memory is taken until the exchange is over: it may be looked at for long.
-    if (this.#body !== undefined) done?.(this.#body.whole);
+    if (this.#body !== undefined) done?.(this.#body.finish());
   }
 
   #keep(bytes: Buffer): void {
@@ -153,9 +153,21 @@ export class ServedExchange implements Exchange {
       outbox.add(head);
       kept?.lease?.release();
     } else if (typeof body === 'string') outbox.add(head + body);
-    else outbox.addPieces([head, ...(body instanceof Uint8Array ? [body] : body)], kept);
+    else {
+      const pieces = body instanceof Uint8Array ? [body] : body;
+      outbox.addPieces([head, ...pieces], kept && this.#keptFor(pieces, kept));
+    }
     this.#tell(status);
     this.#line.onAnswered();
+  }
+
+  /** Lets an answer that shows the body have its memory, until it has left. */
+  #keptFor(pieces: readonly Piece[], kept: Kept): Kept {
+    const body = this.#body;
+    const shows = pieces.some((piece) => typeof piece !== 'string' && body?.has(piece));
+    if (body === undefined || !shows) return kept;
+    this.#body = undefined;
+    return { lease: { release: () => body.release() } };
   }
 
   begin(status: number, headers: HeaderLines): void {

@@ -1,6 +1,6 @@
 /** Memory outside the JavaScript heap that goes back to the system when it is freed. */
 
-import { MessageChannel } from 'node:worker_threads';
+import { freeMemory } from '../../base/free-memory.ts';
 
 /**
  * A chunk has 32 MiB, of which only the pages that have been written take memory. Smaller pieces
@@ -18,10 +18,6 @@ export interface MemorySource {
   free(memory: ArrayBuffer): void;
 }
 
-/** A message to a closed port is dropped, with the memory that it takes along. */
-const { port1: nowhere, port2: closed } = new MessageChannel();
-closed.close();
-
 /**
  * The memory of the system. What is taken in just its size is a resizable buffer: V8 maps those
  * itself, without malloc, but takes longer to read and write them.
@@ -29,7 +25,7 @@ closed.close();
 export const systemMemory: MemorySource = {
   chunk: () => allocate(CHUNK_BYTES),
   exactly: (sizeBytes) => allocate(sizeBytes, { maxByteLength: sizeBytes }),
-  free: (memory) => nowhere.postMessage(undefined, [memory]),
+  free: freeMemory,
 };
 
 function allocate(...parameters: [number, { maxByteLength: number }?]): ArrayBuffer | undefined {
