@@ -12,6 +12,7 @@ import {
   type Question,
   type Server,
 } from './support/client.ts';
+import { documented } from './support/documented.ts';
 import { eventually } from './support/eventually.ts';
 
 /** Where to send requests: to any node, which need not own the keys that they name. */
@@ -97,7 +98,9 @@ export function describeContract(name: string, start: () => Promise<SetUp>): voi
     let listTarget: string;
     beforeAll(async () => {
       setUp = await start();
-      ({ url, listTarget = '/v1/keys' } = setUp);
+      ({ listTarget = '/v1/keys' } = setUp);
+      // Whatever is answered here is described in the document of the API.
+      url = await documented(setUp.url);
     });
     afterAll(() => setUp[Symbol.asyncDispose]());
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { expectProblem, type SetUp } from './contract.ts';
 import { ask, dataOf, get, pathOf, put, type Answer, type Server } from './support/client.ts';
+import { documented } from './support/documented.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const MERGE_TYPE = { 'Content-Type': 'application/merge-patch+json' };
@@ -24,7 +25,7 @@ export function describeEdits(name: string, start: () => Promise<SetUp>): void {
     let url: Server;
     beforeAll(async () => {
       setUp = await start();
-      ({ url } = setUp);
+      url = await documented(setUp.url);
     });
     afterAll(() => setUp[Symbol.asyncDispose]());
 

@@ -1,11 +1,10 @@
 /** `POST /v1/keys/{key}/append`: adds elements to the end of a list. */
 
 import { failure } from '../base/errors.ts';
-import { nameBytes } from '../base/json/name.ts';
 import { kindOf } from '../base/json/scan.ts';
 import { asKept, type ByteRange } from '../record/reply.ts';
 import type { Pointer } from '../record/request.ts';
-import { decode, pointerOf, ttlOf, type DocumentForm } from './document.ts';
+import { decode, documentForm, pointerOf, ttlOf } from './document.ts';
 import { servingDocument } from './serve.ts';
 
 /** `{"values": [1, 2], "pointer": "/log", "max_length": 100, "expire_time": "60s"}` */
@@ -16,9 +15,9 @@ interface Append {
   readonly ttlNs: bigint | undefined;
 }
 
-const APPEND_DOCUMENT: DocumentForm<Append> = {
-  names: ['values', 'pointer', 'max_length', 'expire_time'].map(nameBytes),
-  read(body, [values, pointer, maxLength, expireTime]) {
+const APPEND_DOCUMENT = documentForm<Append>(
+  'Append',
+  (body, [values, pointer, maxLength, expireTime]) => {
     if (values === undefined || kindOf(body, values.start) !== 'array') {
       return failure('MALFORMED_BODY', 'the body has no list "values"');
     }
@@ -33,7 +32,7 @@ const APPEND_DOCUMENT: DocumentForm<Append> = {
     const range = asKept({ bytes: body, start: values.start, end: values.end });
     return { values: range, pointer: place, maxLength: most as number | undefined, ttlNs };
   },
-};
+);
 
 /** Appends, and answers the record. */
 export const appendToRecord = servingDocument(APPEND_DOCUMENT, (key, append, terms) => {

@@ -10,7 +10,6 @@ import { ACTIONS, type Request } from '../record/request.ts';
 import { sendFailure } from './answer.ts';
 import { readBatch, type Operations } from './batch-document.ts';
 import { BatchResults, type Wish } from './batch-results.ts';
-import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
 
 /** Operations between two looks at the time. */
@@ -24,15 +23,15 @@ export function serveBatch(visit: Visit): void {
   return visit.receive((body) => answerBatch(visit, wish, body));
 }
 
-function parseWish({ exchange, place }: Visit): Wish | Failure {
-  const parameters = parseQuery(place.query, ['meta']);
+function parseWish(visit: Visit): Wish | Failure {
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return parameters;
   const { meta = 'false' } = parameters;
   if (meta !== 'true' && meta !== 'false') {
     return failure('INVALID_PARAMETER', 'meta is true or false');
   }
   const minimal = /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:[,;]|$)/i;
-  return { meta: meta === 'true', minimal: minimal.test(exchange.header('prefer') ?? '') };
+  return { meta: meta === 'true', minimal: minimal.test(visit.exchange.header('prefer') ?? '') };
 }
 
 async function answerBatch(visit: Visit, wish: Wish, body: Buffer): Promise<void> {

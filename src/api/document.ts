@@ -16,6 +16,7 @@ import type { Scheduler } from '../base/scheduler.ts';
 import { checkPointer } from '../record/pointer.ts';
 import { asKept, type ByteRange } from '../record/reply.ts';
 import type { Pointer } from '../record/request.ts';
+import { SCHEMAS, type ObjectName } from './schemas.ts';
 
 /** A kind of document: the members that it may have, and what they mean. */
 export interface DocumentForm<T> {
@@ -23,6 +24,11 @@ export interface DocumentForm<T> {
   readonly names: readonly Uint8Array[];
   /** Makes sense of the members, given in the order of the names. */
   read(body: Buffer, members: readonly (Range | undefined)[]): T | Failure;
+}
+
+/** The form of the documents of this schema: `read` gets the members in the order of its properties. */
+export function documentForm<T>(name: ObjectName, read: DocumentForm<T>['read']): DocumentForm<T> {
+  return { names: Object.keys(SCHEMAS[name].properties).map(nameBytes), read };
 }
 
 /** Reads a body that is valid JSON as a whole; a large one in pieces, while others are served. */
@@ -64,15 +70,12 @@ export interface StoreDocument {
   readonly ttlNs: bigint | undefined;
 }
 
-export const STORE_DOCUMENT: DocumentForm<StoreDocument> = {
-  names: [nameBytes('data'), nameBytes('expire_time')],
-  read(body, [data, expireTime]) {
-    if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
-    const ttlNs = ttlOf(body, expireTime);
-    if (typeof ttlNs === 'object') return ttlNs;
-    return { value: asKept({ bytes: body, start: data.start, end: data.end }), ttlNs };
-  },
-};
+export const STORE_DOCUMENT = documentForm<StoreDocument>('Store', (body, [data, expireTime]) => {
+  if (data === undefined) return failure('MALFORMED_BODY', 'the body has no member "data"');
+  const ttlNs = ttlOf(body, expireTime);
+  if (typeof ttlNs === 'object') return ttlNs;
+  return { value: asKept({ bytes: body, start: data.start, end: data.end }), ttlNs };
+});
 
 /** Nanoseconds from the member `expire_time`; undefined where there is none. */
 export function ttlOf(body: Buffer, expireTime: Range | undefined): bigint | Failure | undefined {
@@ -91,10 +94,9 @@ export function parseTtl(expireTime: unknown): bigint | Failure {
 }
 
 /** `{"index": 2}`. */
-export const INDEX_DOCUMENT: DocumentForm<number> = {
-  names: [nameBytes('index')],
-  read: (body, [index]) => checkIndex(decode(body, index)),
-};
+export const INDEX_DOCUMENT = documentForm<number>('Index', (body, [index]) =>
+  checkIndex(decode(body, index)),
+);
 
 /** Reads a position in a list as a query parameter has it. */
 export function parseIndex(text: string | undefined): number | Failure {
@@ -112,11 +114,10 @@ function checkIndex(index: unknown): number | Failure {
 }
 
 /** `{"item": "user"}`. */
-export const ITEM_DOCUMENT: DocumentForm<string> = {
-  names: [nameBytes('item')],
+export const ITEM_DOCUMENT = documentForm<string>('Item', (body, [item]) =>
   // The longest way to write a character is an escape of six bytes.
-  read: (body, [item]) => parseItem(decode(body, item, 6 * ITEM_CHARS_MAX + 2)),
-};
+  parseItem(decode(body, item, 6 * ITEM_CHARS_MAX + 2)),
+);
 
 /** Checks the name of a member. */
 export function parseItem(item: unknown): string | Failure {

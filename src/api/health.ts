@@ -2,7 +2,6 @@
 
 import { failure, httpStatus, isFailure } from '../base/errors.ts';
 import { JSON_HEAD, retryLine, sendFailure, sendJson } from './answer.ts';
-import { parseQuery } from './query.ts';
 import type { HealthCheck, Visit } from './visit.ts';
 
 /** Answers that the process answers. */
@@ -11,8 +10,9 @@ export function showLife({ exchange }: Visit): void {
 }
 
 /** Answers 200 if every check holds, else 503; with `?verbose` every check with its result. */
-export function showReadiness({ exchange, place, options }: Visit): void {
-  const parameters = parseQuery(place.query, ['verbose']);
+export function showReadiness(visit: Visit): void {
+  const { exchange, options } = visit;
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return sendFailure(exchange, parameters);
   const checks = options.checks?.() ?? [];
   const failed = checks.filter(({ problem }) => problem !== undefined);

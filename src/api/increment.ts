@@ -1,22 +1,19 @@
 /** `POST /v1/keys/{key}/increment`: adds to a number, exactly. */
 
 import { failure, isFailure, type Failure } from '../base/errors.ts';
-import { nameBytes } from '../base/json/name.ts';
 import type { Range } from '../base/json/range.ts';
 import { NUMBER_CHARS_MAX } from '../base/limits.ts';
 import { isNumber } from '../record/decimal.ts';
 import type { IncrementRequest } from '../record/request.ts';
-import { decode, pointerOf, ttlOf, type DocumentForm } from './document.ts';
+import { decode, documentForm, pointerOf, ttlOf } from './document.ts';
 import { servingDocument } from './serve.ts';
 
 /** `{"by": 1, "pointer": "/hits", "initial": 0, "max": 100, "expire_time": "60s", "expire": "created"}` */
 type Increment = Omit<IncrementRequest, 'action' | 'key' | 'condition'>;
 
-const NAMES = ['by', 'initial', 'min', 'max', 'pointer', 'expire_time', 'expire'] as const;
-
-const INCREMENT_DOCUMENT: DocumentForm<Increment> = {
-  names: NAMES.map(nameBytes),
-  read(body, [by, initial, min, max, pointer, expireTime, expire]) {
+const INCREMENT_DOCUMENT = documentForm<Increment>(
+  'Increment',
+  (body, [by, initial, min, max, pointer, expireTime, expire]) => {
     const numbers = numbersOf(body, { by, initial, min, max });
     if (isFailure(numbers)) return numbers;
     const place = pointerOf(body, pointer);
@@ -29,7 +26,7 @@ const INCREMENT_DOCUMENT: DocumentForm<Increment> = {
     }
     return { ...numbers, pointer: place, ttlNs, expire: when };
   },
-};
+);
 
 /** Adds `by`, 1 if nothing is said, and answers the new number. */
 export const incrementRecord = servingDocument(INCREMENT_DOCUMENT, (key, increment, terms) => {

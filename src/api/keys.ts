@@ -13,12 +13,12 @@ import { headerLine, type Exchange, type HeaderLines } from '../http/exchange.ts
 import type { KeyGroup, Listing, ListQuery } from '../record/engine.ts';
 import type { Grant } from './access.ts';
 import { byteString, failLate, JSON_HEAD, sendFailure } from './answer.ts';
-import { parseQuery } from './query.ts';
-import type { Visit } from './visit.ts';
+import type { Parameters, Visit } from './visit.ts';
 
 /** Answers all keys, or a page of them. */
-export async function listKeys({ exchange, place, grant, options }: Visit): Promise<void> {
-  const query = parseListQuery(place.query);
+export async function listKeys(visit: Visit): Promise<void> {
+  const { exchange, grant, options } = visit;
+  const query = readListQuery(visit.parameters());
   if (isFailure(query)) return sendFailure(exchange, query);
   const lane = options.scheduler.enter('client', () => exchange.isGone);
   if (isFailure(lane)) return sendFailure(exchange, lane);
@@ -49,8 +49,7 @@ interface PageQuery extends ListQuery {
   readonly limit: number | undefined;
 }
 
-function parseListQuery(query: string): PageQuery | Failure {
-  const parameters = parseQuery(query, ['prefix', 'limit', 'cursor', 'scope']);
+function readListQuery(parameters: Parameters | Failure): PageQuery | Failure {
   if (isFailure(parameters)) return parameters;
   const { prefix = '', limit, cursor, scope = 'node' } = parameters;
   if (scope !== 'node' && scope !== 'cluster') {

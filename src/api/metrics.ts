@@ -3,12 +3,12 @@
 import { failure, isFailure } from '../base/errors.ts';
 import { headerLine } from '../http/exchange.ts';
 import { byteString, sendFailure } from './answer.ts';
-import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
 
 /** Answers the metrics in the text format of Prometheus. */
-export async function showMetrics({ exchange, place, options }: Visit): Promise<void> {
-  const parameters = parseQuery(place.query, []);
+export async function showMetrics(visit: Visit): Promise<void> {
+  const { exchange, options } = visit;
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return sendFailure(exchange, parameters);
   const { metrics } = options;
   if (metrics === undefined) {

@@ -2,12 +2,12 @@
 
 import { isFailure } from '../base/errors.ts';
 import { sendFailure, sendJson } from './answer.ts';
-import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
 
 /** Answers the members. */
-export function showNodes({ exchange, place, options }: Visit): void {
-  const parameters = parseQuery(place.query, []);
+export function showNodes(visit: Visit): void {
+  const { exchange, options } = visit;
+  const parameters = visit.parameters();
   const members = isFailure(parameters) ? parameters : options.engine.members();
   if (isFailure(members)) sendFailure(exchange, members);
   else sendJson(exchange, members);

@@ -10,7 +10,6 @@ import type { Condition, Pointer, Request } from '../record/request.ts';
 import { conditionOf } from './condition.ts';
 import { parseTtl, STORE_DOCUMENT } from './document.ts';
 import { mediaTypeOf } from './negotiate.ts';
-import { parseQuery } from './query.ts';
 import { parseReplicas } from './replicas.ts';
 import { inBody, isFailed, serving, type BodyReader } from './serve.ts';
 import type { Visit } from './visit.ts';
@@ -55,8 +54,8 @@ export const PATCH_TYPES: readonly string[] = Object.keys(PATCH_FORMATS);
 
 /** PATCH: changes a value by a patch. */
 export const patchRecord = serving((visit, key) => {
-  const { exchange, place } = visit;
-  const parameters = parseQuery(place.query, ['expire_time', 'replicas']);
+  const { exchange } = visit;
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return parameters;
   const replicas = parseReplicas(parameters.replicas, visit.options.engine);
   if (isFailed(replicas)) return replicas;
@@ -92,9 +91,9 @@ interface Terms {
 }
 
 /** What query and headers of a load ask for. */
-function termsOf({ exchange, place }: Visit): Terms | Failure {
-  const parameters = parseQuery(place.query, ['pointer']);
-  return isFailure(parameters) ? parameters : readTerms(exchange, parameters.pointer);
+function termsOf(visit: Visit): Terms | Failure {
+  const parameters = visit.parameters();
+  return isFailure(parameters) ? parameters : readTerms(visit.exchange, parameters.pointer);
 }
 
 interface WriteTerms extends Terms {
@@ -102,8 +101,9 @@ interface WriteTerms extends Terms {
 }
 
 /** What query and headers of a store or delete ask for. */
-function writeTermsOf({ exchange, place, options }: Visit): WriteTerms | Failure {
-  const parameters = parseQuery(place.query, ['pointer', 'replicas']);
+function writeTermsOf(visit: Visit): WriteTerms | Failure {
+  const { exchange, options } = visit;
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return parameters;
   const terms = readTerms(exchange, parameters.pointer);
   if (isFailure(terms)) return terms;

@@ -1,71 +1,7 @@
-/** The routes of the HTTP API: a row each, and which of them a request target names. */
+/** The routes of the HTTP API: which of them a request target names. */
 
-import { appendToRecord } from './append.ts';
-import { serveBatch } from './batch.ts';
-import { incrementRecord } from './increment.ts';
-import { expireRecord } from './expire.ts';
-import { showLife, showReadiness } from './health.ts';
-import { listKeys } from './keys.ts';
-import { showMetrics } from './metrics.ts';
-import { showNodes } from './nodes.ts';
-import { takeSnapshot } from './snapshot.ts';
-import { loadElement, loadItem } from './part.ts';
-import { deleteRecord, loadRecord, PATCH_TYPES, patchRecord, storeRecord } from './record.ts';
-import { removeNode, showTopology } from './topology.ts';
-import type { Offer, Place } from './visit.ts';
-import { WATCH_TYPES, watchKeys } from './watch.ts';
-
-/** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
-interface Row {
-  /** `{key}` and `{node}` stand for one segment. */
-  readonly path: string;
-  readonly methods: Readonly<Record<string, Offer>>;
-}
-
-export const ROWS: readonly Row[] = [
-  { path: '/v1/keys', methods: { GET: { right: 'read', handle: listKeys } } },
-  {
-    path: '/v1/keys/{key}',
-    methods: {
-      GET: { right: 'read', handle: loadRecord },
-      PUT: { right: 'write', handle: storeRecord },
-      PATCH: { right: 'write', handle: patchRecord, types: PATCH_TYPES },
-      DELETE: { right: 'write', handle: deleteRecord },
-    },
-  },
-  {
-    path: '/v1/keys/{key}/index',
-    methods: {
-      GET: { right: 'read', handle: loadElement },
-      POST: { right: 'read', handle: loadElement },
-    },
-  },
-  {
-    path: '/v1/keys/{key}/item',
-    methods: {
-      GET: { right: 'read', handle: loadItem },
-      POST: { right: 'read', handle: loadItem },
-    },
-  },
-  {
-    path: '/v1/keys/{key}/increment',
-    methods: { POST: { right: 'write', handle: incrementRecord } },
-  },
-  { path: '/v1/keys/{key}/append', methods: { POST: { right: 'write', handle: appendToRecord } } },
-  { path: '/v1/keys/{key}/expire', methods: { POST: { right: 'write', handle: expireRecord } } },
-  { path: '/v1/batch', methods: { POST: { right: 'read', handle: serveBatch } } },
-  {
-    path: '/v1/watch',
-    methods: { GET: { right: 'read', handle: watchKeys, answers: WATCH_TYPES } },
-  },
-  { path: '/v1/nodes', methods: { GET: { right: 'read', handle: showNodes } } },
-  { path: '/v1/snapshot', methods: { POST: { right: 'admin', handle: takeSnapshot } } },
-  { path: '/v1/nodes/{node}', methods: { DELETE: { right: 'admin', handle: removeNode } } },
-  { path: '/v1/topology', methods: { GET: { right: 'read', handle: showTopology } } },
-  { path: '/metrics', methods: { GET: { right: 'read', handle: showMetrics } } },
-  { path: '/livez', methods: { GET: { right: undefined, handle: showLife } } },
-  { path: '/readyz', methods: { GET: { right: undefined, handle: showReadiness } } },
-];
+import { ROWS } from './rows.ts';
+import type { Offer, Place, Row } from './visit.ts';
 
 /** What is served at a path. */
 export interface Route {

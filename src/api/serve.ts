@@ -8,7 +8,6 @@ import { sendFailure, sendReply } from './answer.ts';
 import { conditionOf } from './condition.ts';
 import { readDocument, type DocumentForm } from './document.ts';
 import { keyOf } from './key.ts';
-import { parseQuery } from './query.ts';
 import { parseReplicas } from './replicas.ts';
 import type { Handler, Visit } from './visit.ts';
 
@@ -46,8 +45,9 @@ export function servingDocument<T>(
   form: DocumentForm<T>,
   make: (key: Key, document: T, terms: WriteTerms) => Request,
 ): Handler {
-  return serving(({ exchange, place, options }, key) => {
-    const parameters = parseQuery(place.query, ['replicas']);
+  return serving((visit, key) => {
+    const { exchange, options } = visit;
+    const parameters = visit.parameters();
     if (isFailure(parameters)) return parameters;
     const replicas = parseReplicas(parameters.replicas, options.engine);
     if (isFailed(replicas)) return replicas;

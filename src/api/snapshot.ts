@@ -2,12 +2,12 @@
 
 import { failure, isFailure } from '../base/errors.ts';
 import { sendFailure, sendJson } from './answer.ts';
-import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
 
 /** Answers the file, when it is on disk. */
-export async function takeSnapshot({ exchange, place, options }: Visit): Promise<void> {
-  const parameters = parseQuery(place.query, []);
+export async function takeSnapshot(visit: Visit): Promise<void> {
+  const { exchange, options } = visit;
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return sendFailure(exchange, parameters);
   const facts =
     options.snapshot === undefined

@@ -8,17 +8,16 @@ import { systemTimers } from '../base/timers.ts';
 import { headerLine } from '../http/exchange.ts';
 import type { TopologyControl } from '../record/engine.ts';
 import { JSON_HEAD, sendFailure } from './answer.ts';
-import { parseQuery } from './query.ts';
 import type { Visit } from './visit.ts';
 
 const NOT_MANAGED = failure('NOT_SUPPORTED', 'the members of this engine are not managed here');
 
 /** Answers the topology; with `wait`, when it is another than the client has. */
 export async function showTopology(visit: Visit): Promise<void> {
-  const { exchange, place, options } = visit;
+  const { exchange, options } = visit;
   const control = options.engine.topology;
   if (control === undefined) return sendFailure(exchange, NOT_MANAGED);
-  const parameters = parseQuery(place.query, ['owners', 'wait']);
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return sendFailure(exchange, parameters);
   const { owners = 'false', wait = '0s' } = parameters;
   const waitMs = Number(parseDuration(wait) ?? -1n) / 1e6;
@@ -70,25 +69,23 @@ function changeFrom(
 }
 
 /** Begins to take a member away: it hands over what it has, or, with `force`, is gone already. */
-export function removeNode({ exchange, place, options }: Visit): void {
-  const removal = removalOf(place, options.engine.topology);
+export function removeNode(visit: Visit): void {
+  const { exchange } = visit;
+  const removal = removalOf(visit, visit.options.engine.topology);
   if (isFailure(removal)) return sendFailure(exchange, removal);
   const head = JSON_HEAD + headerLine('Location', '/v1/topology');
   exchange.send(202, head, `${JSON.stringify(removal)}\n`);
 }
 
-function removalOf(
-  { writtenKey, query }: Visit['place'],
-  control: TopologyControl | undefined,
-): object | Failure {
+function removalOf(visit: Visit, control: TopologyControl | undefined): object | Failure {
   if (control === undefined) return NOT_MANAGED;
-  const parameters = parseQuery(query, ['force']);
+  const parameters = visit.parameters();
   if (isFailure(parameters)) return parameters;
   const { force = 'false' } = parameters;
   if (force !== 'true' && force !== 'false') {
     return failure('INVALID_PARAMETER', 'force is true or false');
   }
-  const name = keyFromPath(writtenKey);
+  const name = keyFromPath(visit.place.writtenKey);
   if (name === undefined) return failure('NODE_NOT_FOUND', 'the name is not percent-encoded UTF-8');
   return control.remove(keyText(name), force === 'true');
 }

@@ -1,6 +1,6 @@
 /** A visit: one request at its route, as the handlers of the routes see it. */
 
-import { failure, isFailure, type Failure } from '../base/errors.ts';
+import { failure, isFailure, type Failure, type FailureCode } from '../base/errors.ts';
 import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
@@ -9,6 +9,9 @@ import type { Engine } from '../record/engine.ts';
 import type { Access, Grant, Right } from './access.ts';
 import { failLate, sendFailure } from './answer.ts';
 import { announces, JSON_TYPE } from './negotiate.ts';
+import type { AnswerHeader, ParameterName, RequestHeader } from './parameters.ts';
+import { parseQuery } from './query.ts';
+import type { SchemaName } from './schemas.ts';
 
 /** Something that must hold for requests to be served. */
 export interface HealthCheck {
@@ -56,13 +59,41 @@ export interface Offer {
   /** What it takes; undefined for what everybody may see. */
   readonly right: Right | undefined;
   readonly handle: Handler;
+  /** What it does, in a line. */
+  readonly about: string;
+  /** The parameters that its query may have, and which of them several times. */
+  readonly query?: readonly ParameterName[];
+  readonly repeated?: readonly ParameterName[];
+  /** The headers that mean something here, beside those that always do. */
+  readonly headers?: readonly RequestHeader[];
+  /** The document that its body is; none unless it is given. */
+  readonly body?: SchemaName;
   /** The media types that its body may have; JSON unless it is given. */
   readonly types?: readonly string[];
+  /** The status of its answer; 200 unless it is given. */
+  readonly status?: number;
+  /** The document that its answer in JSON is. */
+  readonly answer?: SchemaName;
   /** The media types of its answer; JSON unless it is given. */
   readonly answers?: readonly string[];
+  /** The headers of its answer that tell something. */
+  readonly shows?: readonly AnswerHeader[];
+  /** How it may fail, beside what may always happen, or does because of what is said above. */
+  readonly fails?: readonly FailureCode[];
+}
+
+/** A path and what is served there. GET serves HEAD too, and OPTIONS is served everywhere. */
+export interface Row {
+  /** `{key}` and `{node}` stand for one segment. */
+  readonly path: string;
+  readonly methods: Readonly<Record<string, Offer>>;
 }
 
 const JSON_ONLY = [JSON_TYPE];
+const NO_PARAMETERS: readonly ParameterName[] = [];
+
+/** What a query says, by the names of its parameters. */
+export type Parameters = Partial<Record<ParameterName, string>>;
 
 /** Where a request target leads: the key or the node, as the path writes it, and what follows the question mark. */
 export interface Place {
@@ -84,6 +115,11 @@ export class Visit {
     this.place = place;
     this.options = options;
     this.#offer = offer;
+  }
+
+  /** What the query says; a failure if that is not what the route takes. */
+  parameters(): Parameters | Failure {
+    return parseQuery(this.place.query, this.#offer.query ?? NO_PARAMETERS);
   }
 
   /** Lets the handler do its work; a defect is answered by 500. */

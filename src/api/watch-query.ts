@@ -18,16 +18,19 @@ export interface WatchWish extends WatchQuery {
   readonly waitMs: number;
 }
 
-const NAMES = ['prefix', 'key', 'scope', 'values', 'initial', 'since', 'wait'] as const;
-type Name = (typeof NAMES)[number];
+/** The parameters of its query, and which of them may be there several times. */
+export const WATCHED = ['prefix', 'key'] as const;
+const SINGLE = ['scope', 'values', 'initial', 'since', 'wait'] as const;
+export const WATCH_PARAMETERS = [...WATCHED, ...SINGLE] as const;
+type Name = (typeof WATCH_PARAMETERS)[number];
 
 /** Reads a query; the header `Last-Event-ID`, which browsers send, goes before `since`. */
 export function parseWatch(query: string, lastEventId: string | undefined): WatchWish | Failure {
-  const pairs = parsePairs(query, NAMES);
+  const pairs = parsePairs(query, WATCH_PARAMETERS);
   if (isFailure(pairs)) return pairs;
   const given = (name: Name): string[] =>
     pairs.filter(([found]) => found === name).map(([, value]) => value);
-  const repeated = NAMES.slice(2).find((name) => given(name).length > 1);
+  const repeated = SINGLE.find((name) => given(name).length > 1);
   if (repeated !== undefined) return invalid(`${repeated} is given twice`);
 
   const [keys, prefixes] = [keysFrom(given('key'), 1), keysFrom(given('prefix'), 0)];

@@ -112,6 +112,9 @@ export function retryAfterSeconds(code: FailureCode): number | undefined {
   return kind.retryAfterSeconds;
 }
 
+/** Every failure there is. */
+export const FAILURE_CODES = Object.keys(FAILURES) as readonly FailureCode[];
+
 /** Tells the name of a failure from any other text. */
 export function isFailureCode(text: string): text is FailureCode {
   return Object.hasOwn(FAILURES, text);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { RIGHTS, type Right } from '../../src/api/access.ts';
-import { ROWS } from '../../src/api/routes.ts';
+import { ROWS } from '../../src/api/rows.ts';
 import { ask, get, pathOf, put, type Answer } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { NodeProcess } from '../support/node-process.ts';

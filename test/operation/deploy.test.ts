@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
 import { makeToken } from '../../src/api/access.ts';
-import { ROWS } from '../../src/api/routes.ts';
+import { ROWS } from '../../src/api/rows.ts';
 import { CLOSE_TIMEOUT_MS } from '../../src/base/limits.ts';
 import { FLAGS } from '../../src/node/config.ts';
 import { parseFlags } from '../../src/node/flags.ts';
