@@ -14,6 +14,7 @@ import { measureBodies, measureHttp } from './http.ts';
 import { measureJoin } from './join.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { HELP, parseOptions, type Options, type SectionName } from './options.ts';
+import { measureOverload } from './overload.ts';
 import type { Effort, Section } from './section.ts';
 import type { Series } from './series.ts';
 import { siege } from './siege.ts';
@@ -28,6 +29,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   http: measureHttp,
   bodies: measureBodies,
   access: measureAccess,
+  overload: measureOverload,
   batch: measureBatch,
   watch: measureWatch,
   store: measureStore,

@@ -7,6 +7,7 @@ const SECTION_NAMES = [
   'http',
   'bodies',
   'access',
+  'overload',
   'batch',
   'watch',
   'store',
