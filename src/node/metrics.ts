@@ -89,6 +89,11 @@ export class NodeMetrics {
       'Dead records whose memory is not won back yet.',
       () => store().garbageBytes,
     );
+    this.#counter(
+      'store_moved_bytes_total',
+      'Records that compaction has moved to win that back.',
+      () => store().movedBytes,
+    );
     this.#gauge('store_max_bytes', 'The bound of -max-memory, 0 for none.', () => maxMemoryBytes);
     this.#counter('evicted_total', 'Records evicted to make room.', () => store().evicted);
     this.#counter('expired_total', 'Records that expired and were freed.', () => store().expired);
@@ -102,6 +107,16 @@ export class NodeMetrics {
   /** Adds what the links to peers do. */
   addLinks(links: () => readonly LinkStats[]): void {
     const options = { labelNames: ['peer'], registers: [] };
+    const counter = (name: string, help: string, read: (link: LinkStats) => number): Counter =>
+      new Counter({
+        ...options,
+        name: `memhashd_peer_${name}`,
+        help,
+        collect() {
+          this.reset();
+          for (const link of links()) this.inc({ peer: link.peer }, read(link));
+        },
+      });
     const waiting = new Gauge({
       ...options,
       name: 'memhashd_peer_requests_waiting',
@@ -111,16 +126,16 @@ export class NodeMetrics {
         for (const link of links()) this.set({ peer: link.peer }, link.waiting);
       },
     });
-    const made = new Counter({
-      ...options,
-      name: 'memhashd_peer_links_made_total',
-      help: 'How often a link to another member was made.',
-      collect() {
-        this.reset();
-        for (const link of links()) this.inc({ peer: link.peer }, link.made);
-      },
-    });
-    for (const metric of [waiting, made]) this.#registry.registerMetric<string>(metric);
+    const counters = [
+      counter(
+        'links_made_total',
+        'How often a link to another member was made.',
+        ({ made }) => made,
+      ),
+      counter('sent_bytes_total', 'Sent on the link to another member.', (link) => link.sentBytes),
+      counter('received_bytes_total', 'Received on that link.', (link) => link.receivedBytes),
+    ];
+    for (const metric of [waiting, ...counters]) this.#registry.registerMetric<string>(metric);
   }
 
   /** Adds how many watch the changes of this node. */
@@ -145,6 +160,11 @@ export class NodeMetrics {
   addDisk(disk: () => JournalStats): void {
     this.#gauge('disk_failed', 'Whether the disk fails, so that nothing can be changed.', () =>
       disk().isFailed ? 1 : 0,
+    );
+    this.#counter(
+      'disk_batches_total',
+      'Batches of changes that were written to the disk.',
+      () => disk().batches,
     );
     this.#gauge(
       'disk_unwritten_bytes',

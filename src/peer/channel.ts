@@ -44,6 +44,8 @@ export interface ChannelUser {
   onFrame(frame: Frame): void;
   /** The frame of the number `id`, which is large, has got on in one direction or the other. */
   onProgress?(id: number): void;
+  /** So many bytes were sent and received. */
+  onTraffic?(sentBytes: number, receivedBytes: number): void;
   /** Time has gone on by one beat. */
   onBeat(): void;
   /** The channel is closed; called once. */
@@ -223,6 +225,7 @@ export class Channel {
     this.#isFlushDue = false;
     if (this.#phase === 'closed') return;
     if (this.#gatheredBytes > 0) {
+      this.#user.onTraffic?.(this.#gatheredBytes, 0);
       this.#gatheredBytes = 0;
       this.#pipe.write(this.#writer.take());
     }
@@ -239,6 +242,7 @@ export class Channel {
       }
       this.#leftBytes -= PART_BYTES_MAX;
       this.#pipe.write(part.buffers);
+      this.#user.onTraffic?.(PART_BYTES_MAX, 0);
       this.#user.onProgress?.(part.id);
     }
   }
@@ -252,6 +256,7 @@ export class Channel {
     // Whoever was refused may go on sending for a moment.
     if (this.#phase === 'closed') return;
     this.#silentBeats = 0;
+    this.#user.onTraffic?.(0, chunk.length);
     this.#reader.push(this.#phase === 'magic' ? this.#readMagic(chunk) : chunk);
     this.#read();
   }

@@ -60,6 +60,9 @@ export interface LinkStats {
   readonly waiting: number;
   /** How often it was made since the start of this node. */
   readonly made: number;
+  /** Bytes since then, to the peer and from it, of what this node asks; the last part of a frame counts whole. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 export class Link {
@@ -78,6 +81,8 @@ export class Link {
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #made = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
   #beat = 0;
   /** When an answer, or a part of one, last came. */
   #progressBeat = 0;
@@ -93,7 +98,13 @@ export class Link {
   }
 
   stats(): LinkStats {
-    return { peer: this.address, waiting: this.#waiting.size, made: this.#made };
+    return {
+      peer: this.address,
+      waiting: this.#waiting.size,
+      made: this.#made,
+      sentBytes: this.#sentBytes,
+      receivedBytes: this.#receivedBytes,
+    };
   }
 
   /** Dials now, unless the link is up, being dialled, or closed. */
@@ -211,6 +222,10 @@ export class Link {
     const user: ChannelUser = {
       onFrame: (frame) => this.#onFrame(frame),
       onProgress: (id) => this.#onProgress(id),
+      onTraffic: (sentBytes, receivedBytes) => {
+        this.#sentBytes += sentBytes;
+        this.#receivedBytes += receivedBytes;
+      },
       onBeat: () => this.#onBeat(),
       onClose: (reason) => this.#onDown(reason),
     };

@@ -21,6 +21,7 @@ export class Compactor {
   readonly #onMove: (from: BlockAddress, to: BlockAddress) => void;
   /** The next block to look at in the segment that is being emptied; 0 if there is none. */
   #at: BlockAddress = 0;
+  #movedWords = 0;
 
   constructor(
     arena: Arena,
@@ -30,6 +31,11 @@ export class Compactor {
     this.#arena = arena;
     this.#records = records;
     this.#onMove = onMove;
+  }
+
+  /** What was moved since the start. */
+  get movedWords(): number {
+    return this.#movedWords;
   }
 
   /** Whether there is more garbage than there should be. */
@@ -65,6 +71,7 @@ export class Compactor {
     this.#onMove(from, to);
     const words = this.#records.sizeWords(from);
     this.#records.free(from);
+    this.#movedWords += words;
     return words;
   }
 }

@@ -73,6 +73,11 @@ export class RecordMap {
     return this.#arena.liveBytes;
   }
 
+  /** What compaction has moved since the start. */
+  get movedBytes(): number {
+    return this.#compactor.movedWords * WORD_BYTES;
+  }
+
   get garbageBytes(): number {
     return this.#arena.garbageBytes;
   }

@@ -72,6 +72,8 @@ export interface StoreStats {
   readonly keyTableBytes: number;
   /** Dead records whose memory is not won back yet. */
   readonly garbageBytes: number;
+  /** Bytes that were moved to win it back, since the start. */
+  readonly movedBytes: number;
   /** Records evicted since the start. */
   readonly evicted: number;
   /** Records that have expired and were freed since the start. */
@@ -208,6 +210,7 @@ export class Store implements Lister, Scanner {
       liveBytes: this.#map.liveBytes,
       keyTableBytes: this.#map.table.sizeBytes,
       garbageBytes: this.#map.garbageBytes,
+      movedBytes: this.#map.movedBytes,
       evicted: this.#limit.evicted,
       expired: this.#expired,
       expiryLagUs: this.#expiryLagUs,

@@ -62,9 +62,16 @@ test('records, bytes, members', async () => {
   expect(values.get('memhashd_store_live_bytes')).toBeGreaterThan(0);
   expect(values.get('memhashd_store_max_bytes')).toBe(8 * 2 ** 20);
   expect(values.get('memhashd_disk_failed')).toBe(0);
+  expect(values.get('memhashd_store_moved_bytes_total')).toBe(0);
   expect(values.get('memhashd_ready')).toBe(1);
   expect(values.get('memhashd_members')).toBe(1);
   expect(values.get('memhashd_partitions_owned')).toBe(16_384);
+});
+
+test('changes are written to the disk in batches', async () => {
+  await eventually(async () => {
+    expect((await scrape()).get('memhashd_disk_batches_total')).toBeGreaterThan(0);
+  });
 });
 
 /** The names of the metrics that a node shows, histograms by their own. */
@@ -101,6 +108,22 @@ test('links to other members: whether they are there, how often made, what waits
   expect(values.get(`memhashd_peer_up{peer="${peer}"}`)).toBe(1);
   expect(values.get(`memhashd_peer_links_made_total{peer="${peer}"}`)).toBeGreaterThan(0);
   expect(values.get(`memhashd_peer_requests_waiting{peer="${peer}"}`)).toBe(0);
+  const traffic = async (): Promise<number[]> => {
+    const now = await scrape(cluster.url(1));
+    return ['sent', 'received'].map(
+      (way) => now.get(`memhashd_peer_${way}_bytes_total{peer="${peer}"}`)!,
+    );
+  };
+  const before = await traffic();
+  const value = `"${'x'.repeat(1000)}"`;
+  let owner: string | undefined;
+  for (let n = 0; owner !== peer; n++) {
+    owner = (await put(cluster.url(1), `key ${n}`, value)).body.node?.addr;
+  }
+  // The value went there, and came back in the answer.
+  for (const [at, bytes] of (await traffic()).entries()) {
+    expect(bytes - before[at]!).toBeGreaterThan(1000);
+  }
   await cluster.node(2).kill();
   await eventually(async () => {
     expect((await scrape(cluster.url(1))).get(`memhashd_peer_up{peer="${peer}"}`)).toBe(0);
