@@ -27,7 +27,7 @@ test('every bound that it names is that of limits.ts', () => {
     HEADER_BYTES_MAX: '32 * KIB',
     HEADER_FIELDS_MAX: '4096',
     VALUE_BYTES_MAX: '16 * MIB',
-    BODIES_IN_FLIGHT_BYTES_MAX: '256 * MIB',
+    BODIES_IN_FLIGHT_BYTES_MAX: '192 * MIB',
     NESTING_MAX: '512',
     BATCH_OPERATIONS_MAX: '10_000',
     BATCH_ANSWER_BYTES_MAX: '64 * MIB',
