@@ -4,6 +4,7 @@ import { failure, isFailure, type Failure, type FailureCode } from '../base/erro
 import { BODY_OVERHEAD_BYTES_MAX } from '../base/limits.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
+import type { Turns } from '../base/turns.ts';
 import { headerLine, type Exchange } from '../http/exchange.ts';
 import type { Engine } from '../record/engine.ts';
 import type { Access, Grant, Right } from './access.ts';
@@ -35,6 +36,8 @@ export interface ApiOptions {
   readonly access?: Access | undefined;
   /** Those of the process, unless it is given. */
   readonly timers?: Timers | undefined;
+  /** Where those who watch wait for each other; one of the process, unless it is given. */
+  readonly turns?: Turns | undefined;
   /** Largest value, in bytes of JSON text. */
   readonly valueBytesMax: number;
   /** The origins whose web pages may read answers, `*` for all; with none no page may. */

@@ -2,6 +2,7 @@
 
 import { formatDuration } from '../base/duration.ts';
 import { keyText } from '../base/key.ts';
+import { ANSWER_CHUNK_CHARS } from '../base/limits.ts';
 import { versionOf } from '../record/version.ts';
 import type { WatchEvent } from '../record/watch.ts';
 import { byteString } from './answer.ts';
@@ -10,6 +11,26 @@ import { byteString } from './answer.ts';
 export function renderStreamEvent(event: WatchEvent): string {
   return streamEvent(event.kind, `{${membersOf(event)}}`);
 }
+
+/** The value in the middle of an event of a stream, and the text before and behind it. */
+type Parts = readonly [before: string, value: Uint8Array, after: string];
+
+/**
+ * As {@link renderStreamEvent} for an event with a large value on one line, which stays where it lies;
+ * undefined for any other. A copy as text for each watcher would take longer than sending it.
+ */
+export function partsOfStreamEvent(event: WatchEvent): Parts | undefined {
+  if (event.kind !== 'store' || event.value === undefined) return undefined;
+  const { bytes, start, end } = event.value;
+  if (end - start < ANSWER_CHUNK_CHARS) return undefined;
+  const value = bytes.subarray(start, end);
+  if (value.includes(LF) || value.includes(CR)) return undefined;
+  const members = membersOf({ ...event, value: undefined });
+  return [`event: store\ndata: {${members},"data":`, value, '}\n'];
+}
+
+const LF = 10;
+const CR = 13;
 
 /** An event of a stream by its name and its JSON text. */
 export function streamEvent(name: string, data: string): string {

@@ -106,6 +106,33 @@ test('with values a stream has the state when it is told, with other line ends',
   expect(eventsOf(stream.written)).toHaveLength(2);
 });
 
+test.each([
+  ['on one line', ' '],
+  ['on many lines', '\r\n'],
+])('a large value %s is an event like any other, between others', async (_, space) => {
+  const { timers, api, send } = setUp();
+  const stream = watch(api, '?values=true');
+  await timers.settle();
+  const list = `[${`1,${space}`.repeat(100_000)}1]`;
+  for (const [key, value] of [
+    ['a', '1'],
+    ['b', list],
+    ['c', '3'],
+  ] as const) {
+    await put(send, key, value);
+  }
+  await timers.settle();
+  const told = eventsOf(stream.written).map(({ data }) => data);
+  expect(told.map((data) => (JSON.parse(data) as { key?: string }).key)).toEqual([
+    undefined,
+    'a',
+    'b',
+    'c',
+  ]);
+  expect(told[2]).toContain(`"data":${list.replaceAll('\r\n', '\n')}}`);
+  expect(lastId(stream)).toBe((await pull(send, '')).next);
+});
+
 test('initial tells first of what is there', async () => {
   const { timers, api, send } = setUp();
   await put(send, 'a1', '1');
@@ -248,7 +275,9 @@ test('a node that closes ends its streams, also those that are not read, and ans
   expect(slow.isGone && slowStart.isGone).toBe(true);
   expect((await waiting).events).toEqual([]);
   expect((await stream.answer).text).toContain('event: ready');
-  expect((await watch(api, '').answer).status).toBe(200);
+  const late = watch(api, '');
+  await timers.settle();
+  expect((await late.answer).status).toBe(200);
 });
 
 test('JSON: what is forgotten is 410', async () => {

@@ -4,13 +4,19 @@ import { failure, isFailure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
 import { ANSWER_CHUNK_CHARS, WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
-import { headerLine, type Exchange } from '../http/exchange.ts';
+import { Turns } from '../base/turns.ts';
+import { headerLine, type Exchange, type Piece } from '../http/exchange.ts';
 import type { Reply } from '../record/reply.ts';
 import type { LostEvent, Watch, WatchEvent } from '../record/watch.ts';
 import { failLate, JSON_HEAD, sendFailure } from './answer.ts';
 import { JSON_TYPE, weightOf } from './negotiate.ts';
 import type { Visit } from './visit.ts';
-import { renderJsonEvent, renderStreamEvent, streamEvent } from './watch-event.ts';
+import {
+  partsOfStreamEvent,
+  renderJsonEvent,
+  renderStreamEvent,
+  streamEvent,
+} from './watch-event.ts';
 import { parseWatch, STREAM_TYPE, type WatchWish } from './watch-query.ts';
 
 /** The media types of answers. */
@@ -24,6 +30,9 @@ const STREAM_HEAD =
 
 /** Events that are taken at a time where they have no values. */
 const EVENTS_PER_TAKE = 256;
+
+/** Those of all clients that watch. */
+const TURNS = new Turns();
 
 /** Time that the members get to say where they are, also where the client does not want to wait. */
 const READY_MS = 1000;
@@ -99,12 +108,20 @@ async function stream(visit: Visit, wish: WatchWish, watch: Watch, bell: Bell): 
     if (options.closing?.aborted) return exchange.abort();
   }
   const eventsMax = wish.values ? 1 : EVENTS_PER_TAKE;
-  for (;;) {
-    while (watch.hasNews) {
+  /** Writes as much as is at hand and may be held. */
+  const tell = (): void => {
+    while (watch.hasNews && !writer.isLong) {
       for (const event of watch.take(eventsMax)) if (isCovered(visit, event)) writer.add(event);
-      if (writer.isLong && !(await writer.flush())) return;
     }
-    if (!(await writer.flush())) return;
+    writer.send();
+  };
+  const { turns = TURNS } = options;
+  for (;;) {
+    do {
+      // A thousand that are woken together must not hold up all others.
+      await new Promise<void>((resolve) => turns.take(() => resolve(tell())));
+      if (!(await writer.drained())) return;
+    } while (watch.hasNews);
     if (options.closing?.aborted) return exchange.end();
     const hasRung = await bell.wait(WATCH_PING_MS);
     if (exchange.isGone) return;
@@ -164,6 +181,7 @@ class StreamWriter {
   readonly #closing: AbortSignal | undefined;
   #text = 'retry: 1000\n\n';
   #hasEvents = false;
+  #isFull = false;
 
   /** `closing` cuts off a client that does not keep up. */
   constructor(exchange: Exchange, watch: Watch, timers: Timers, closing: AbortSignal | undefined) {
@@ -173,14 +191,20 @@ class StreamWriter {
     this.#closing = closing;
   }
 
-  /** Whether enough is gathered to be written. */
+  /** Whether enough is gathered to be written, or more than the client takes. */
   get isLong(): boolean {
-    return this.#text.length >= ANSWER_CHUNK_CHARS;
+    return this.#text.length >= ANSWER_CHUNK_CHARS || this.#isFull;
   }
 
   /** Takes an event, at once: its value may not be there later. */
   add(event: WatchEvent): void {
-    this.#append(renderStreamEvent(event));
+    const parts = partsOfStreamEvent(event);
+    if (parts === undefined) return this.#append(renderStreamEvent(event));
+    const [before, value, after] = parts;
+    this.#append(before);
+    this.#write(this.#text);
+    this.#write(value);
+    this.#text = after;
   }
 
   /** A real event: by a comment the position of a client would not advance. */
@@ -189,14 +213,28 @@ class StreamWriter {
   }
 
   /** Writes what is gathered; resolves when there may be more, with false if the client is gone. */
-  async flush(): Promise<boolean> {
+  flush(): Promise<boolean> {
+    this.send();
+    return this.drained();
+  }
+
+  /** Writes what is gathered. */
+  send(): void {
     if (this.#hasEvents) this.#text += `id: ${this.#watch.position}\n\n`;
     this.#hasEvents = false;
-    const text = this.#text;
+    this.#write(this.#text);
     this.#text = '';
-    if (!this.#exchange.isAnswered) this.#exchange.begin(200, STREAM_HEAD);
-    if (text !== '' && !this.#exchange.write(text)) await this.#drained();
+  }
+
+  /** Resolves when there may be more, with false if the client is gone. */
+  async drained(): Promise<boolean> {
+    if (this.#isFull) await this.#untilDrained();
     return !this.#exchange.isGone;
+  }
+
+  #write(piece: Piece): void {
+    if (!this.#exchange.isAnswered) this.#exchange.begin(200, STREAM_HEAD);
+    if (piece.length > 0) this.#isFull = !this.#exchange.write(piece);
   }
 
   #append(event: string): void {
@@ -205,11 +243,12 @@ class StreamWriter {
     this.#hasEvents = true;
   }
 
-  async #drained(): Promise<void> {
+  async #untilDrained(): Promise<void> {
     const abort = (): void => this.#exchange.abort();
     const cancel = this.#timers.after(WATCH_STUCK_MS, abort);
     this.#closing?.addEventListener('abort', abort);
     await this.#exchange.drained();
+    this.#isFull = false;
     this.#closing?.removeEventListener('abort', abort);
     cancel();
   }

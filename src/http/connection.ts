@@ -13,6 +13,7 @@ import {
   PIPELINED_REQUESTS_MAX,
   READ_BYTES,
 } from '../base/limits.ts';
+import type { Turns } from '../base/turns.ts';
 import { statusLine, type HeadEnds } from './answer-head.ts';
 import { bodyTooLarge } from './body.ts';
 import type { BodyBudget, Debtor, UnreadBudget } from './budget.ts';
@@ -24,7 +25,6 @@ import { Outbox } from './outbox.ts';
 import type { Pace } from './pace.ts';
 import { ServedExchange, type Line } from './served-exchange.ts';
 import type { Shedding } from './shedding.ts';
-import type { Turns } from './turns.ts';
 
 /** How long a client may take, in milliseconds. */
 export interface Patience {

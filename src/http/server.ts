@@ -16,6 +16,7 @@ import {
   LINGER_MS,
   REQUEST_TIMEOUT_MS,
 } from '../base/limits.ts';
+import { Turns } from '../base/turns.ts';
 import type { Address } from '../net/address.ts';
 import { listen } from '../net/listen.ts';
 import { clientTls, type TlsMaterial } from '../net/tls.ts';
@@ -25,7 +26,6 @@ import { Connection, type Host, type Patience } from './connection.ts';
 import type { Application } from './exchange.ts';
 import { Lateness } from './lateness.ts';
 import { Pace } from './pace.ts';
-import { Turns } from './turns.ts';
 
 interface HttpServerOptions {
   readonly tls?: TlsMaterial | undefined;

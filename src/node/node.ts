@@ -1,5 +1,7 @@
 /** A node: its store, its place in the cluster and its HTTP API, as one thing that starts and closes. */
 
+import { setMaxListeners } from 'node:events';
+
 import { Access } from '../api/access.ts';
 import { Deferred } from '../base/deferred.ts';
 import { isFailure } from '../base/errors.ts';
@@ -53,6 +55,8 @@ export class Node {
     const scheduler = new Scheduler();
     const backend = await open({ config, log, checks, tls, scheduler });
     const closing = new AbortController();
+    // One for each client that watches.
+    setMaxListeners(0, closing.signal);
     const plan = { config, log, access, backend, scheduler, closing: closing.signal };
     const http = new HttpServer(assemble(plan), { tls });
     const parts = { access, backend, http, closing };

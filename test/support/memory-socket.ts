@@ -7,13 +7,13 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { ANSWER_PACE, BODY_PACE } from '../../src/base/limits.ts';
+import { Turns } from '../../src/base/turns.ts';
 import { HeadEnds } from '../../src/http/answer-head.ts';
 import { BodyBudget, UnreadBudget } from '../../src/http/budget.ts';
 import { Connection, type Host, type Patience } from '../../src/http/connection.ts';
 import type { Application } from '../../src/http/exchange.ts';
 import { Lateness } from '../../src/http/lateness.ts';
 import { Pace } from '../../src/http/pace.ts';
-import { Turns } from '../../src/http/turns.ts';
 
 /** The server's side of a connection. */
 export class MemorySocket extends Duplex {

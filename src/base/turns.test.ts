@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 
+import { systemTimers } from './timers.ts';
 import { Turns } from './turns.ts';
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 test('who waits is called once, in order, and after others have had their turn', async () => {
-  const turns = new Turns(() => 0);
+  const turns = new Turns({ ...systemTimers, nowMs: () => 0 });
   const called: string[] = [];
   turns.take(() => {
     called.push('a');
@@ -21,7 +22,7 @@ test('who waits is called once, in order, and after others have had their turn',
 
 test('what takes longer than a turn leaves the rest to the next', async () => {
   let nowMs = 0;
-  const turns = new Turns(() => nowMs);
+  const turns = new Turns({ ...systemTimers, nowMs: () => nowMs });
   const called: number[] = [];
   for (let n = 0; n < 5; n++) {
     turns.take(() => {

@@ -1,4 +1,6 @@
-/** Turns: connections that have more requests ready than may be served at once wait here for each other. */
+/** Turns: those who have more to do than may be done at once wait here for each other. */
+
+import { systemTimers, type Timers } from './timers.ts';
 
 /** What all of them together may take of a turn of the event loop. */
 const TURN_MS = 2;
@@ -6,11 +8,11 @@ const TURN_MS = 2;
 /** Serves who waits in order, for a bounded time in each turn of the loop. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
-  readonly #nowMs: () => number;
+  readonly #timers: Pick<Timers, 'nowMs' | 'soon'>;
   #isAskedFor = false;
 
-  constructor(nowMs = () => performance.now()) {
-    this.#nowMs = nowMs;
+  constructor(timers: Pick<Timers, 'nowMs' | 'soon'> = systemTimers) {
+    this.#timers = timers;
   }
 
   /** Calls `goOn` once, when those that came before have been served. */
@@ -22,16 +24,16 @@ export class Turns {
   #ask(): void {
     if (this.#isAskedFor) return;
     this.#isAskedFor = true;
-    setImmediate(() => this.#turn());
+    this.#timers.soon(() => this.#turn());
   }
 
   #turn(): void {
     this.#isAskedFor = false;
-    const endMs = this.#nowMs() + TURN_MS;
+    const endMs = this.#timers.nowMs() + TURN_MS;
     // Who takes another turn meanwhile comes after all others.
     for (let left = this.#waiting.length; left > 0; left--) {
       this.#waiting.shift()!();
-      if (this.#nowMs() >= endMs) break;
+      if (this.#timers.nowMs() >= endMs) break;
     }
     if (this.#waiting.length > 0) this.#ask();
   }
