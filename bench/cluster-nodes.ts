@@ -24,6 +24,14 @@ interface NodeSettings {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What `GET /v1/topology` shows, as far as the bench reads it. */
+interface TopologyView {
+  readonly members: readonly NodeEntry[];
+  readonly is_settled: boolean;
+  /** With `?owners=true`: for each partition the position of its owner in `members`. */
+  readonly owners: readonly number[];
+}
+
 /** Nodes are told apart by their position in `members`; all are ended on disposal. */
 export class ClusterNodes implements AsyncDisposable {
   /** Of all 127.0.0.0/8: with an address of its own the cluster knows its ports before it starts. */
@@ -41,7 +49,7 @@ export class ClusterNodes implements AsyncDisposable {
   static async form(count = 3, settings: NodeSettings = {}): Promise<ClusterNodes> {
     const cluster = new ClusterNodes(count, settings);
     try {
-      for (const at of cluster.members.keys()) cluster.#start(at);
+      for (const at of cluster.members.keys()) cluster.start(at);
       await cluster.complete();
       return cluster;
     } catch (error) {
@@ -52,6 +60,10 @@ export class ClusterNodes implements AsyncDisposable {
 
   get pids(): number[] {
     return this.#children.map(({ pid }) => pid!);
+  }
+
+  url(at: number): string {
+    return `http://${this.host}:${this.clientPort(at)}`;
   }
 
   clientPort(at: number): number {
@@ -74,7 +86,7 @@ export class ClusterNodes implements AsyncDisposable {
 
   /** Starts a node that was killed; resolves when it listens. */
   async restart(at: number): Promise<void> {
-    this.#start(at);
+    this.start(at);
     await timeUntil(async () => {
       const response = await this.#get(at, '/v1/nodes');
       await response.arrayBuffer();
@@ -92,20 +104,51 @@ export class ClusterNodes implements AsyncDisposable {
     }
   }
 
+  /** Has room for `count` nodes, of which the others are to be started. */
+  expect(count: number): void {
+    while (this.members.length < count) {
+      this.members.push(`${this.host}:${2371 + this.members.length}`);
+    }
+  }
+
   /** Lets one more node join; resolves to how long it took until everything had moved. */
-  async grow(): Promise<number> {
-    const at = this.members.push(`${this.host}:${2371 + this.members.length}`) - 1;
-    this.#start(at);
+  grow(): Promise<number> {
+    const at = this.members.length;
+    this.expect(at + 1);
+    this.start(at);
+    return this.settled([...this.members.keys()]);
+  }
+
+  /** Lets a member leave, of which another is asked; resolves when its process has ended. */
+  async leave(at: number, asked: number): Promise<void> {
+    const exit = once(this.#children[at]!, 'exit');
+    await fetch(`${this.url(asked)}/v1/nodes/${this.members[at]}`, { method: 'DELETE' });
+    await exit;
+  }
+
+  /**
+   * Waits until these nodes, and no others, are the members, by all that they know themselves, and everything has
+   * moved; resolves to how long it took, in milliseconds.
+   */
+  settled(nodes: readonly number[]): Promise<number> {
     return timeUntil(async () => {
-      const response = await this.#get(0, '/v1/topology');
-      const view = (await response.json()) as { members: NodeEntry[]; is_settled: boolean };
-      return view.members.length === this.members.length && view.is_settled;
+      const views = await Promise.all(nodes.map((at) => this.topology(at)));
+      const expected = nodes.map((at) => this.members[at]!).toSorted();
+      return views.every(
+        ({ members, is_settled: isSettled }) =>
+          isSettled && members.map(({ addr }) => addr).join() === expected.join(),
+      );
     }, GROWTH_PATIENCE_MS);
+  }
+
+  /** What a node answers on `GET /v1/topology`. */
+  async topology(at: number, query = ''): Promise<TopologyView> {
+    return (await (await this.#get(at, `/v1/topology${query}`)).json()) as TopologyView;
   }
 
   /** Posts a document. */
   async post(at: number, path: string, document: object): Promise<void> {
-    const response = await fetch(`http://${this.host}:${this.clientPort(at)}${path}`, {
+    const response = await fetch(`${this.url(at)}${path}`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(document),
@@ -128,7 +171,8 @@ export class ClusterNodes implements AsyncDisposable {
     return response.status < 500;
   }
 
-  #start(at: number): void {
+  /** Starts a node, which lists all others. */
+  start(at: number): void {
     const cli = fileURLToPath(new URL('../src/bin/memhashd.js', import.meta.url));
     const client = `${this.host}:${this.clientPort(at)}`;
     const flags = ['-server-addr', this.members[at]!, '-client-addr', client];
@@ -141,8 +185,7 @@ export class ClusterNodes implements AsyncDisposable {
   }
 
   #get(at: number, path: string): Promise<Response> {
-    const url = `http://${this.host}:${this.clientPort(at)}${path}`;
-    return fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    return fetch(`${this.url(at)}${path}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

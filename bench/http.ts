@@ -70,8 +70,8 @@ const PIPELINED_MAX = 0.45;
 export async function measureHttp(effort: Effort): Promise<Series[]> {
   if (!isPossible(effort)) return [];
   const { pick, progress } = effort;
-  const rounds = pick(11, 3);
-  const requests = pick(20_000, 5000);
+  const rounds = pick(9, 3);
+  const requests = pick(10_000, 5000);
   await using cluster = await ClusterNodes.form(2);
   await using contestants = await Contestants.start(progress);
   const idle = await idleConnections(contestants.all, pick(10_000, 2000), progress);
@@ -89,7 +89,7 @@ export async function measureBodies(effort: Effort): Promise<Series[]> {
   if (!isPossible(effort)) return [];
   const { pick, progress } = effort;
   await using contestants = await Contestants.start(progress);
-  return await contestants.measure(LARGE, pick(7, 3), pick(20_000, 5000));
+  return await contestants.measure(LARGE, pick(5, 3), pick(20_000, 5000));
 }
 
 function isPossible({ progress }: Effort): boolean {

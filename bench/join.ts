@@ -14,6 +14,9 @@ const VALUE_BYTES = 100;
 const PER_SECOND = 500;
 const CALM_SECONDS = 5;
 
+/** So much may garbage and buffers take beside what its own partitions need. */
+const SPARE_MIB = 64;
+
 /** Within this time the memory of an old owner is to be what its own partitions need. */
 const MEMORY_WAIT_MS = 60_000;
 
@@ -88,12 +91,16 @@ export async function measureJoin({ pick, progress }: Effort): Promise<Series[]>
   const tookMs = await cluster.grow();
   await load.end();
   progress('join: memory of an old owner');
-  // Two thirds of what it had, and what garbage and buffers may take.
-  const enough = (before * 2) / 3 + 64;
+  const enough = (before * 2) / 3 + SPARE_MIB;
   await timeUntil(async () => residentMib(cluster.pids[0]!) <= enough, MEMORY_WAIT_MS).catch(
     () => {},
   );
   const after = residentMib(cluster.pids[0]!);
+  progress('join: a fourth node comes');
+  const ownersBefore = await ownersOf(cluster);
+  await cluster.grow();
+  const ownersAfter = await ownersOf(cluster);
+  const moved = ownersAfter.filter((owner, partition) => owner !== ownersBefore[partition]).length;
   const [quiet, busy] = [quantiles(calm.tookMs), quantiles(load.tookMs)];
   const note = `${records} records of ${VALUE_BYTES} bytes, 2 nodes become 3, ${PER_SECOND} requests a second, one in four a store; ${load.failures} failed`;
   const one = (id: string, title: string, unit: string, value: number, bound?: number): Series => ({
@@ -120,8 +127,30 @@ export async function measureJoin({ pick, progress }: Effort): Promise<Series[]>
     },
     one('longest', 'Longest request meanwhile', 'ms', Math.max(...load.tookMs), 1000),
     one('failures', 'Requests that failed meanwhile', '', load.failures, 0),
-    one('memory', 'Memory of an old owner afterwards, before it 3/2', 'MiB', after, enough),
+    {
+      id: 'join-moved',
+      title: 'Partitions that move when three nodes become four',
+      unit: '%',
+      rows: [{ system: OURS, value: (100 * moved) / ownersAfter.length }],
+      bounds: [
+        { of: 'value', limit: 'at least', bound: 24 },
+        { of: 'value', limit: 'at most', bound: 26 },
+      ],
+    },
+    one(
+      'memory',
+      'Memory of an old owner, at most a minute later: two thirds, and some',
+      'MiB',
+      after,
+      enough,
+    ),
   ];
+}
+
+/** The owner of each partition, by address. */
+async function ownersOf(cluster: ClusterNodes): Promise<string[]> {
+  const { owners, members } = await cluster.topology(0, '?owners=true');
+  return owners.map((owner) => members[owner]!.addr);
 }
 
 async function fill(cluster: ClusterNodes, records: number): Promise<void> {

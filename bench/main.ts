@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 
 import { measureAccess } from './access.ts';
 import { measureBatch } from './batch.ts';
+import { checkChanges } from './changes.ts';
 import { measureCluster } from './cluster.ts';
 import { measureConnections } from './connections.ts';
 import { measureDisk } from './disk.ts';
@@ -40,6 +41,7 @@ const SECTIONS: Readonly<Record<SectionName, Section>> = {
   join: measureJoin,
   hostile: measureHostile,
   connections: measureConnections,
+  changes: checkChanges,
   soak,
   siege,
 };

@@ -18,12 +18,13 @@ const SECTION_NAMES = [
   'join',
   'hostile',
   'connections',
+  'changes',
   'soak',
   'siege',
 ] as const;
 
 /** Those that run only when they are asked for: they take minutes each. */
-const LONG: readonly SectionName[] = ['siege', 'connections', 'soak'];
+const LONG: readonly SectionName[] = ['siege', 'connections', 'changes', 'soak'];
 
 export type SectionName = (typeof SECTION_NAMES)[number];
 

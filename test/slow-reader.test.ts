@@ -5,10 +5,10 @@ import { Scheduler } from '../src/base/scheduler.ts';
 import { Api } from '../src/api/api.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { keyFromText, type Key } from '../src/base/key.ts';
-import { listMembers } from '../src/cluster/listing.ts';
+import { listPartitions, type ListSource, type MemberLister } from '../src/cluster/listing.ts';
+import { Topology } from '../src/cluster/topology.ts';
 import { HttpServer } from '../src/http/server.ts';
 import type { ListQuery } from '../src/record/engine.ts';
-import type { KeyQuery } from '../src/record/lister.ts';
 import { Store } from '../src/store/store.ts';
 import { get } from './support/client.ts';
 import { eventually } from './support/eventually.ts';
@@ -38,13 +38,23 @@ test('who does not read a list of a million keys costs a bounded buffer, and hol
     void store.serve({ action: 'store', key: nameOf(at), value, ttlNs: 0n });
   }
 
-  const own = { id: 'id', list: (keys: KeyQuery) => store.list(keys), obstacle: () => undefined };
+  const facts = { clusterId: '', epoch: 1, by: '', members: ['addr'], before: [], lives: {} };
+  const topology = new Topology(facts, 16_384);
+  const own: MemberLister = {
+    id: 'id',
+    page(query) {
+      const piece = store.scan(query, query.from).next().value;
+      return { status: 'page', keys: piece?.keys ?? [], next: piece?.next };
+    },
+  };
+  const source: ListSource = {
+    topology,
+    listers: () => new Map([['addr', own]]),
+    pause: () => Promise.resolve(),
+  };
   let listedBytes = 0;
   async function* list(query: ListQuery) {
-    for await (const group of listMembers(new Map([['addr', own]]), query, {
-      cluster: 1,
-      epoch: 1,
-    })) {
+    for await (const group of listPartitions(source, query)) {
       listedBytes += 'keys' in group ? group.keys.length * LISTED_BYTES : 0;
       yield group;
     }

@@ -264,10 +264,13 @@ export const LEAVE_WAIT_MAX_MS = 86_400_000;
 export const MIGRATION_BYTES_PER_SECOND_MIN = 64 * KIB;
 
 /**
- * Bytes of copies that a stream of records may have under way; the receiver's pace is the rest. A write
- * that is mirrored waits behind them.
+ * Bytes of copies that a stream of records has under way before all of them are applied. A write that is
+ * mirrored waits behind them, and behind those of all other old owners.
  */
-export const STREAM_CREDIT_BYTES = 512 * KIB;
+export const STREAM_ROUND_BYTES = 64 * KIB;
+
+/** Longest rest after such a round. */
+export const STREAM_REST_MAX_MS = 100;
 
 /** Bytes of copies and mirrors that a receiver has not applied; past it the stream is given up. */
 export const STREAM_UNAPPLIED_BYTES_MAX = 64 * MIB;
@@ -421,8 +424,8 @@ export const VALKEY_START_TIMEOUT_MS = 30_000;
 /** Keys that one step of a listing reads at a server, unless a single slot has more. */
 export const VALKEY_STEP_KEYS = 1000;
 
-/** Keys of a single server that are sorted in memory at a time. */
-export const VALKEY_SORTED_KEYS_MAX = 200_000;
+/** Room for the keys of a single server that a list sorts at a time. */
+export const VALKEY_SORTED_BYTES_MAX = 32 * 1024 * 1024;
 
 /** How long a listing waits for a slot to be served again. */
 export const VALKEY_LIST_PATIENCE_MS = 5000;

@@ -3,28 +3,30 @@
  * peers. It puts the parts together; `membership.ts` says who the members are.
  */
 
-import { failure, type Failure } from '../base/errors.ts';
+import type { Failure } from '../base/errors.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine, PeerEvent, PeerHost, StreamUser } from '../peer/host.ts';
-import type { LinkStats } from '../peer/link.ts';
+import type { Link, LinkStats } from '../peer/link.ts';
 import type { Hello } from '../peer/messages.ts';
 import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
+import type { KeyPage, PageQuery } from '../peer/page.ts';
 import type { WatchPageQuery } from '../peer/watch.ts';
 import type { Engine, Listing, ListQuery, TopologyControl } from '../record/engine.ts';
-import type { KeyQuery, Lister, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { Sight } from '../record/glimpse.ts';
+import type { KeyQuery, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Watch, WatchPage, WatchQuery } from '../record/watch.ts';
 import { Control, type MemberView } from './control.ts';
 import { Greeter, type GreeterOptions } from './greeter.ts';
-import { listMembers, type MemberLister } from './listing.ts';
+import { listPartitions, type MemberLister } from './listing.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
 import { Migration, type MigratingStore } from './migration.ts';
-import { NOT_READY, Router, type LocalEngine } from './router.ts';
+import { NOT_MINE, NOT_READY, Router, type LocalEngine } from './router.ts';
 import { livePart } from './state.ts';
+import type { Topology } from './topology.ts';
 import { Watching, type WatchedStore } from './watching.ts';
 
 export interface ClusterOptions extends MembershipOptions, GreeterOptions {
@@ -32,7 +34,7 @@ export interface ClusterOptions extends MembershipOptions, GreeterOptions {
   readonly migrationBytesPerSecond: number;
   readonly scheduler: Scheduler;
   /** The store of this node. */
-  readonly store: LocalEngine & Lister & Scanner & MigratingStore & WatchedStore;
+  readonly store: LocalEngine & Scanner & MigratingStore & WatchedStore;
   /** Listening already. */
   readonly transport: Transport;
 }
@@ -91,7 +93,6 @@ export class Cluster implements Engine, PeerHost {
       membership: this.#membership,
       greeter: this.#greeter,
       peers: this.#peers,
-      migration: this.#migration,
     });
   }
 
@@ -152,15 +153,14 @@ export class Cluster implements Engine, PeerHost {
   ): Iterable<ListPiece> | NotMine | Failure {
     const { topology } = this.#membership;
     if (topology === undefined) return NOT_READY;
-    if (!isSameFence(topology, fence)) return { status: 'not-mine' };
-    if (!this.#membership.holds(topology)) return KEYS_MOVE;
+    if (!isSameFence(topology, fence) || !this.#membership.holds(topology)) return NOT_MINE;
     return this.#options.store.scan({ ...query, owns: (one) => this.#router.owns(one) }, from);
   }
 
   /** Whether the members are changing, and how far this node is with copying what it gives. */
   changeStats(): ChangeStats {
     const isUnderWay = livePart(this.#membership.state.part) !== null;
-    const { bytes = 0, bytesDone = 0 } = (isUnderWay && this.#migration.progress) || {};
+    const { bytes = 0, bytesDone = 0 } = (isUnderWay ? this.#migration.progress : null) ?? {};
     return { isUnderWay, bytes, bytesDone };
   }
 
@@ -179,21 +179,43 @@ export class Cluster implements Engine, PeerHost {
     return this.#control.members();
   }
 
-  /** The keys of this node, or of all members one after the other. */
+  /** The keys of this node, or of all members, by partition. */
   list(query: ListQuery): Listing {
-    const { topology } = this.#membership;
-    if (topology === undefined) return [NOT_READY];
+    const membership = this.#membership;
+    if (membership.topology === undefined) return [NOT_READY];
+    const { timers } = this.#options;
+    const source = {
+      get topology(): Topology {
+        return membership.topology!;
+      },
+      listers: (topology: Topology) => this.#listers(topology, query.scope),
+      pause: (ms: number) => new Promise<void>((resolve) => void timers.after(ms, resolve)),
+    };
+    return listPartitions(source, query);
+  }
+
+  /** Those whose keys are listed. */
+  #listers(topology: Topology, scope: ListQuery['scope']): Map<string, MemberLister> {
     const { self } = this.#options;
     const listers = new Map<string, MemberLister>();
-    for (const address of query.scope === 'node' ? [self.addr] : topology.members) {
-      const own = {
-        id: self.id,
-        list: (keys: KeyQuery) => this.#list(keys),
-        obstacle: () => (this.#membership.holds(topology) ? undefined : KEYS_MOVE),
-      };
-      listers.set(address, address === self.addr ? own : this.#peers.link(address)!);
+    for (const address of topology.members) {
+      const link = this.#peers.link(address);
+      if (address === self.addr) listers.set(address, this.#ownLister(topology));
+      else if (scope === 'cluster') listers.set(address, listerOf(link!, topology));
     }
-    return listMembers(listers, query, topology);
+    return listers;
+  }
+
+  #ownLister(topology: Topology): MemberLister {
+    const page = (query: PageQuery): KeyPage | NotMine => {
+      if (!this.#membership.holds(topology)) return NOT_MINE;
+      // One table is one piece; whoever asks for the next has let others go before.
+      for (const piece of this.#options.store.scan(query, query.from)) {
+        return { status: 'page', ...piece };
+      }
+      return { status: 'page', keys: [], next: undefined };
+    };
+    return { id: this.#options.self.id, page };
   }
 
   watch(query: WatchQuery, onNews: () => void): Watch | Failure {
@@ -224,10 +246,14 @@ export class Cluster implements Engine, PeerHost {
   receive({ address, life }: Hello, about: string): StreamUser | string {
     return this.#migration.receive(address, life, about);
   }
-
-  #list(query: KeyQuery): ReturnType<Lister['list']> {
-    return this.#options.store.list({ ...query, owns: (one) => this.#router.owns(one) });
-  }
 }
 
-const KEYS_MOVE = failure('OWNER_UNAVAILABLE', 'keys move from one member to another just now');
+/** Another member, over the link to it. */
+function listerOf(link: Link, topology: Topology): MemberLister {
+  return {
+    get id(): string | undefined {
+      return link.status.kind === 'up' ? link.status.peer.id : undefined;
+    },
+    page: (query) => link.list(query, topology),
+  };
+}

@@ -9,7 +9,6 @@ import type { Member, TopologyControl } from '../record/engine.ts';
 import type { NodeRef } from '../record/reply.ts';
 import type { Greeter } from './greeter.ts';
 import type { Membership } from './membership.ts';
-import type { Migration } from './migration.ts';
 import { overviewOf } from './overview.ts';
 import { NOT_READY } from './router.ts';
 
@@ -28,7 +27,6 @@ export interface ControlOptions {
   readonly membership: Membership;
   readonly greeter: Greeter;
   readonly peers: Peers;
-  readonly migration: Migration;
 }
 
 export class Control implements TopologyControl {
@@ -50,15 +48,18 @@ export class Control implements TopologyControl {
     const { topology, state, last } = this.#options.membership;
     const members = this.members();
     if (topology === undefined || 'status' in members) return NOT_READY;
-    const { progress } = this.#options.migration;
-    return overviewOf({ state, topology, members, progress, last }, hasOwners);
+    return {
+      ...overviewOf({ state, topology, members, last }),
+      ...(hasOwners && { owners: topology.owners() }),
+    };
   }
 
-  /** Changes with what the overview shows, but for how far copies are. */
+  /** Changes with what the view shows, but for how far copies are. */
   revision(): string {
-    const { state, last } = this.#options.membership;
-    const text = JSON.stringify([state.part, last, this.members(), state.complete]);
-    return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+    const view = JSON.stringify(this.view(false), (name, value: unknown) =>
+      name === 'copied' ? undefined : value,
+    );
+    return createHash('sha256').update(view).digest('base64url').slice(0, 16);
   }
 
   onChange(look: () => void): Cancel {

@@ -17,13 +17,17 @@ export function knownAddresses(state: Handover): string[] {
   return [...known].toSorted();
 }
 
+/** The addresses of -join that are waited for and have not led to a node yet. */
+export function unreachedJoins({ joins, hints }: Handover): string[] {
+  return Object.keys(joins).filter((join) => joins[join] === null && !hints.includes(join));
+}
+
 /** The addresses that forming waits for, because there is no link to them. */
 export function missingAddresses(state: Handover): string[] {
-  const unreached = Object.keys(state.joins).filter((join) => state.joins[join] === null);
   const unlinked = knownAddresses(state).filter(
     (address) => address !== state.address && state.peers[address]?.isUp !== true,
   );
-  return [...new Set([...unreached, ...unlinked])].toSorted();
+  return [...new Set([...unreachedJoins(state), ...unlinked])].toSorted();
 }
 
 /** The topology of a cluster that -join leads to, where this node is no member of any yet. */

@@ -7,7 +7,7 @@ import type { RecordPiece } from '../peer/record-piece.ts';
 import type { RecordStream, StreamTarget } from '../peer/record-stream.ts';
 import type { Transfer } from '../store/transfer.ts';
 import type { HandoverEvent } from './handover.ts';
-import { clockMark } from './receiving.ts';
+import { clockMark, needMark } from './receiving.ts';
 import type { Plan } from './told.ts';
 
 /** The clock is told to the receiver again after this time. */
@@ -25,10 +25,12 @@ export class Giving {
   readonly taker: string;
   /** In the order in which they are copied. */
   readonly partitions: readonly number[];
-  /** What the copies are to take, as far as is known. */
+  /** The most memory that the copies take at the new owner, as far as is known. */
   readonly bytes: number;
   bytesDone = 0;
   partitionsDone = 0;
+  /** The same by partition, in their order. */
+  readonly #bytesOf: readonly number[];
   readonly #plan: Plan;
   readonly #options: GivingOptions;
   readonly #begun = new Set<number>();
@@ -42,7 +44,8 @@ export class Giving {
     this.#plan = plan;
     this.#options = options;
     const { transfer } = options.store;
-    this.bytes = partitions.reduce((bytes, partition) => bytes + transfer.bytes(partition), 0);
+    this.#bytesOf = partitions.map((partition) => transfer.bytes(partition));
+    this.bytes = this.#bytesOf.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** What the streams of a plan say that they are about. */
@@ -67,6 +70,7 @@ export class Giving {
     const stream = this.#options.openStream(target, (reason) => this.#onBroken(reason));
     this.#stream = stream;
     if (!(await stream.room())) return false;
+    if (!(await stream.send({ kind: 'mark', text: needMark(this.bytes) }))) return false;
     for (const partition of this.partitions) {
       if (!(await this.#copyPartition(stream, partition))) return false;
     }
@@ -102,17 +106,19 @@ export class Giving {
       let sinceShare = 0;
       for (const keys of transfer.keys(partition)) {
         for (const key of keys) {
-          if (!(await stream.room())) return false;
-          if (sinceShare++ % COPIES_PER_SHARE === 0) await lane.share();
+          // What need not wait does not: promises would be a good part of a copy's time.
+          const room = stream.room();
+          if (!(room === true || (await room))) return false;
+          const goesOn = sinceShare++ % COPIES_PER_SHARE > 0 || lane.share();
+          if (goesOn !== true) await goesOn;
           const record = transfer.copy(key, partition);
           if (record === undefined) continue;
           this.#stamp(stream);
-          this.bytesDone += record.value.end - record.value.start + key.length;
-          void stream.send({ kind: 'put', cause: 'copy', partition, ...record });
+          stream.copy({ kind: 'put', cause: 'copy', partition, ...record });
         }
       }
     }
-    this.partitionsDone++;
+    this.bytesDone += this.#bytesOf[this.partitionsDone++]!;
     return !this.#isBroken;
   }
 

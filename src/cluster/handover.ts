@@ -8,7 +8,7 @@
  */
 
 import { MEMBERS_MAX, OVER_LIVES_MAX } from '../base/limits.ts';
-import { isDeclarable, joiningTopology, knownAddresses } from './forming.ts';
+import { isDeclarable, joiningTopology, knownAddresses, unreachedJoins } from './forming.ts';
 import { heard, isComplete, isOver, livePart, type Handover, type PeerView } from './state.ts';
 import {
   coordinatorOf,
@@ -17,6 +17,7 @@ import {
   takersOf,
   type Part,
   type Plan,
+  type Progress,
   type Told,
   type TopologyFacts,
   type Wish,
@@ -32,6 +33,7 @@ export type HandoverEvent =
   /** It is time to plan, if there is something to plan and this node is who does. */
   | { readonly kind: 'plan'; readonly clusterId: string }
   | { readonly kind: 'wish'; readonly wish: Wish }
+  | { readonly kind: 'progressed'; readonly progress: Progress | null }
   /** The copies that this node makes are complete. */
   | { readonly kind: 'copied' }
   /** This node cannot do its part, or it takes too long. */
@@ -77,16 +79,18 @@ export interface Outcome {
 
 /** What a node in this state tells the others. */
 export function tell(state: Handover): Told {
-  const { topology, promised, part, awaiting, giving, complete, wishes, over } = state;
+  const { topology, promised, part, progress, awaiting, giving } = state;
+  const { complete, wishes, over } = state;
   const found = Object.values(state.joins).filter((address) => address !== null);
   return {
     joins: topology === null ? [...new Set(found)].toSorted() : topology.members,
-    hasReachedAll: found.length === Object.keys(state.joins).length,
+    hasReachedAll: unreachedJoins(state).length === 0,
     known: topology === null ? knownAddresses(state) : [],
     topology,
     joining: joiningTopology(state)?.clusterId ?? '',
     promised,
     part,
+    progress,
     isSettled: awaiting.length === 0 && giving.length === 0,
     complete,
     wishes,
@@ -160,6 +164,8 @@ function note(state: Handover, event: HandoverEvent, effects: HandoverEffect[]):
       const others = state.wishes.filter(({ who }) => who !== event.wish.who);
       return { ...state, wishes: [...others, event.wish] };
     }
+    case 'progressed':
+      return { ...state, progress: event.progress };
     case 'copied':
       return state.part?.phase === 'copying' ? withPhase(state, 'ready') : state;
     case 'failed':
@@ -369,6 +375,7 @@ function adopt(
     ...state,
     topology,
     part: null,
+    progress: null,
     promised: Math.max(state.promised, topology.epoch),
     awaiting: giversOf(topology, state.address),
     broken: plan === null ? giversOf(topology, state.address) : [],
@@ -450,7 +457,7 @@ function fail(
   const isDecider = coordinatorOf(part.plan) === state.address;
   if (part.phase === 'ready' && !isDecider && !isCertain) return state;
   effects.push({ kind: 'abort', plan: part.plan, reason });
-  return { ...state, part: { ...part, phase: 'aborted', reason } };
+  return { ...state, part: { ...part, phase: 'aborted', reason }, progress: null };
 }
 
 /** Agrees to what a coordinator proposes, or says that it cannot be. */

@@ -37,6 +37,8 @@ export interface MembershipOptions {
   readonly partitions: number;
   /** The addresses of `-join`; with none the node is a cluster of one. */
   readonly join: readonly string[];
+  /** Addresses that are dialled, too, and not waited for. */
+  readonly hints?: readonly string[];
   readonly timers: Timers;
   readonly log: Logger;
   /** Told of each topology that this node goes by. */
@@ -81,12 +83,12 @@ export class Membership {
   #onFailed = (_error: Error): void => {};
 
   constructor(options: MembershipOptions, followers: Followers) {
-    const { self, life, join, log } = options;
+    const { self, life, join, hints, log } = options;
     this.#options = options;
     this.#followers = followers;
     this.#log = log;
     this.#self = self.addr;
-    this.#state = startHandover(self.addr, life, join);
+    this.#state = startHandover(self.addr, life, join, hints);
   }
 
   /** What this node knows now. */
@@ -281,7 +283,8 @@ export class Membership {
 
   /** Looks for what is to be planned, and for what does not go on. */
   #tick(): void {
-    this.#advance();
+    if (livePart(this.#state.part) === null) this.#advance();
+    else this.happen({ kind: 'progressed', progress: this.#followers.migration.progress });
     // Who has lost its own link to this node has forgotten what this one told, and cannot ask.
     if (this.#topology === undefined) this.#followers.peers.tell(this.nodeState());
     const reason = this.#standstill.look(this.#state, this.#options.timers.nowMs());

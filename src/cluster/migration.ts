@@ -17,7 +17,7 @@ import { Giving } from './giving.ts';
 import type { HandoverEvent } from './handover.ts';
 import { Receiving } from './receiving.ts';
 import type { Moves } from './router.ts';
-import { isPlanOf, type Plan } from './told.ts';
+import { isPlanOf, type Plan, type Progress } from './told.ts';
 import { Topology } from './topology.ts';
 
 /** The store whose records move. */
@@ -37,14 +37,6 @@ export interface MigrationOptions {
   readonly openStream: (target: StreamTarget, onClose: (reason: string) => void) => RecordStream;
   /** Tells what has happened to whoever decides. */
   readonly happen: (event: HandoverEvent) => void;
-}
-
-/** How far the copies of one node are. */
-export interface Progress {
-  readonly partitions: number;
-  readonly partitionsDone: number;
-  readonly bytes: number;
-  readonly bytesDone: number;
 }
 
 /** What one handover moves from and to this node. */
@@ -72,10 +64,10 @@ export class Migration implements Sink, Moves {
     this.#options = options;
   }
 
-  /** How far this node's own copies are; undefined while nothing moves. */
-  get progress(): Progress | undefined {
-    const givings = this.#move?.givings;
-    if (givings === undefined || givings.length === 0) return undefined;
+  /** How far this node's own copies are; null while it has none to make. */
+  get progress(): Progress | null {
+    const givings = this.#move?.givings ?? [];
+    if (givings.length === 0) return null;
     const sum = (of: (giving: Giving) => number): number =>
       givings.reduce((total, giving) => total + of(giving), 0);
     return {

@@ -1,8 +1,7 @@
 /** The overview: who owns what and what is changing, as `GET /v1/topology` shows it. */
 
-import type { Progress } from './migration.ts';
-import { isComplete, livePart, type Handover } from './state.ts';
-import { coordinatorOf, type Plan } from './told.ts';
+import { heard, isComplete, livePart, type Handover } from './state.ts';
+import { coordinatorOf, isPlanOf, type Phase, type Plan } from './told.ts';
 import type { Topology } from './topology.ts';
 
 /** How a handover ended. */
@@ -18,50 +17,80 @@ export interface Sight {
   readonly state: Handover;
   readonly topology: Topology;
   readonly members: readonly object[];
-  readonly progress: Progress | undefined;
   readonly last: Ending | undefined;
 }
 
-/** The overview, without the owner of each partition unless `hasOwners`. */
-export function overviewOf(sight: Sight, hasOwners: boolean): object {
-  const { state, topology, members, last } = sight;
+/** The overview, by what all have told: the same at every node, but for what is under way between them. */
+export function overviewOf({ state, topology, members, last }: Sight): object {
   return {
     cluster_id: topology.facts.clusterId,
     epoch: topology.epoch,
     partitions: topology.partitions,
     members,
-    change: changeOf(sight),
+    change: changeOf(state, last),
     last: last === undefined ? null : endingOf(last),
     is_settled: isComplete(state),
-    ...(hasOwners && { owners: topology.owners() }),
   };
 }
 
-function changeOf({ state, progress }: Sight): object | null {
-  const part = livePart(state.part);
-  if (part === null) return null;
+function changeOf(state: Handover, last: Ending | undefined): object | null {
+  const plan = livePart(state.part)?.plan;
+  if (plan !== undefined) return underWay(state, plan);
+  const isSettling = last?.outcome === 'done' && !isComplete(state);
+  return isSettling && isPlanOf(last.plan, state.topology) ? settling(state, last.plan) : null;
+}
+
+function underWay(state: Handover, plan: Plan): object {
+  const parties = Object.keys(plan.next.lives);
+  const phases = parties.map((party) => phaseOf(state, party, plan));
+  const hasBegun = phases.some((phase) => phase === 'copying' || phase === 'ready');
+  const isDone = (phase: Phase | undefined): boolean =>
+    hasBegun ? phase === 'ready' : phase === 'agreed';
+  const phase = !hasBegun ? 'agreed' : phases.every(isDone) ? 'ready' : 'copying';
   return {
-    ...planOf(part.plan),
-    coordinator: coordinatorOf(part.plan),
-    phase: part.phase,
-    waiting_for: Object.keys(part.plan.next.lives).filter((one) => !isAbreast(state, one)),
-    copied_here: {
-      partitions: progress?.partitionsDone ?? 0,
-      partitions_total: progress?.partitions ?? 0,
-      bytes: progress?.bytesDone ?? 0,
-      bytes_total: progress?.bytes ?? 0,
-    },
+    ...planOf(plan),
+    coordinator: coordinatorOf(plan),
+    phase,
+    waiting_for: parties.filter((_, at) => !isDone(phases[at])),
+    copied: copiesOf(state, parties),
   };
 }
 
-/** Whether another party is as far as this node, or further. */
-function isAbreast(state: Handover, address: string): boolean {
-  if (address === state.address) return true;
-  const peer = state.peers[address];
-  const theirs = peer?.told?.part ?? null;
-  if (peer?.isUp !== true || theirs === null) return false;
-  const order = ['agreed', 'copying', 'ready'];
-  return order.indexOf(theirs.phase) >= order.indexOf(state.part!.phase);
+/** How far a party is with a plan; undefined if it has no part in it, or is out of reach. */
+function phaseOf(state: Handover, party: string, plan: Plan): Phase | undefined {
+  if (party === state.address) return state.part!.phase;
+  const theirs = state.peers[party]?.isUp === true ? heard(state, party)?.part : undefined;
+  return theirs && isPlanOf(plan, theirs.plan.next) ? theirs.phase : undefined;
+}
+
+function copiesOf(state: Handover, parties: readonly string[]): object[] {
+  return parties.flatMap((addr) => {
+    const progress = addr === state.address ? state.progress : heard(state, addr)?.progress;
+    if (!progress) return [];
+    return {
+      addr,
+      partitions: progress.partitionsDone,
+      partitions_total: progress.partitions,
+      bytes: progress.bytesDone,
+      bytes_total: progress.bytes,
+    };
+  });
+}
+
+/** The topology holds, and not everybody has got and given all. */
+function settling(state: Handover, plan: Plan): object {
+  const hasSettled = (member: string): boolean => {
+    if (member === state.address) return state.awaiting.length + state.giving.length === 0;
+    const told = heard(state, member);
+    return told?.isSettled === true && isPlanOf(plan, told.topology);
+  };
+  return {
+    ...planOf(plan),
+    coordinator: coordinatorOf(plan),
+    phase: 'committed',
+    waiting_for: plan.next.members.filter((member) => !hasSettled(member)),
+    copied: [],
+  };
 }
 
 function endingOf({ plan, outcome, reason }: Ending): object {

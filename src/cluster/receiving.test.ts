@@ -4,8 +4,8 @@ import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import type { RecordPiece } from '../peer/record-piece.ts';
 import type { Meta } from '../record/reply.ts';
-import { Hand, loading, makeStore, serve, storing } from '../../test/support/store.ts';
-import { clockMark, Receiving, type ReceivingOptions } from './receiving.ts';
+import { Hand, loading, makeStore, MIB, serve, storing } from '../../test/support/store.ts';
+import { clockMark, needMark, Receiving, type ReceivingOptions } from './receiving.ts';
 
 const PARTITION = 0;
 
@@ -28,9 +28,9 @@ function put(key: string, leftUs = Infinity): RecordPiece {
   };
 }
 
-function setUp(over: Partial<ReceivingOptions> = {}) {
+function setUp(over: Partial<ReceivingOptions> = {}, maxMemoryBytes = 0) {
   const hand = new Hand();
-  const store = makeStore(hand, { partitions: 1 });
+  const store = makeStore(hand, { partitions: 1, maxMemoryBytes });
   const ends: string[] = [];
   const receiving = new Receiving({
     transfer: store.transfer,
@@ -85,4 +85,23 @@ test('the first record waits until what was here before is dropped', async () =>
   drop();
   await applied;
   expect(store.stats().records).toBe(1);
+});
+
+test('what does not fit is refused before it comes, with sizes; what is claimed is not given twice', async () => {
+  const { store, receiving } = setUp({}, 4 * MIB);
+  expect(await receiving.onPiece({ kind: 'mark', text: needMark(3 * MIB) })).toBeUndefined();
+  const other = new Receiving({
+    transfer: store.transfer,
+    clock: () => 0,
+    dropped: Promise.resolve(),
+    isExpected: () => true,
+    onEnd: () => {},
+  });
+  const need: RecordPiece = { kind: 'mark', text: needMark(2 * MIB) };
+  expect(await other.onPiece(need)).toBe(
+    'up to 2.0 MiB of records are to come, and 1.0 MiB of -max-memory are free for them',
+  );
+  receiving.abort();
+  receiving.release();
+  expect(other.onPiece(need)).toBeUndefined();
 });

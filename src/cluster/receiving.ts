@@ -5,7 +5,7 @@ import type { Key } from '../base/key.ts';
 import type { StreamUser } from '../peer/host.ts';
 import type { RecordPiece } from '../peer/record-piece.ts';
 import type { Outcome } from '../store/changes.ts';
-import type { Transfer } from '../store/transfer.ts';
+import type { Claim, RecordCopy, Transfer } from '../store/transfer.ts';
 
 export interface ReceivingOptions {
   readonly transfer: Transfer;
@@ -24,6 +24,8 @@ export class Receiving implements StreamUser {
   #isOver = false;
   #isReleased = false;
   #isFirst = true;
+  /** The memory for what is to come. */
+  #claim: Claim | undefined;
   /** The least by which this node's clock was ahead of the sender's when a mark came: see {@link lateUs}. */
   #leastAheadUs = Infinity;
   #lateUs = 0;
@@ -53,9 +55,10 @@ export class Receiving implements StreamUser {
     this.#isOver = true;
   }
 
-  /** What has come need not be kept from eviction any more. */
+  /** What has come need not be kept from eviction any more, and has the memory that it needs. */
   release(): void {
     this.#isReleased = true;
+    this.#claim?.release();
     for (const partition of this.touched) this.#options.transfer.spare(partition, false);
   }
 
@@ -85,24 +88,41 @@ export class Receiving implements StreamUser {
     const outcome =
       piece.kind === 'remove'
         ? transfer.remove(key, partition, piece.cause)
-        : transfer.arrive(
-            { ...piece, leftUs: Math.max(piece.leftUs - this.#lateUs, 0) },
-            partition,
-          );
+        : this.#arrive(piece, partition);
     return outcome instanceof Promise ? outcome.then(reasonOf) : reasonOf(outcome);
+  }
+
+  #arrive(record: RecordCopy, partition: number): Outcome | Promise<Outcome> {
+    const leftUs = Math.max(record.leftUs - this.#lateUs, 0);
+    const arrive = (): Outcome | Promise<Outcome> =>
+      this.#options.transfer.arrive({ ...record, leftUs }, partition);
+    return this.#claim === undefined ? arrive() : this.#claim.spend(arrive);
+  }
+
+  #applyMark(text: string): string | undefined {
+    const needBytes = numberAfter(NEED_MARK, text);
+    if (needBytes !== undefined) return this.#claimMemory(needBytes);
+    const sentUs = numberAfter(CLOCK_MARK, text);
+    if (sentUs !== undefined) this.#noteClock(sentUs);
+    return undefined;
+  }
+
+  #claimMemory(bytes: number): string | undefined {
+    if (this.#claim !== undefined) return 'it has said before what it needs';
+    const claim = this.#options.transfer.claim(Math.max(bytes, 0));
+    if ('status' in claim) return claim.detail;
+    this.#claim = claim;
+    return undefined;
   }
 
   /**
    * A record's time left goes on while it is on its way. Two clocks differ by a constant; by how much
    * more than at best they do now is how long what comes now was held up.
    */
-  #applyMark(text: string): undefined {
-    const sentUs = clockOf(text);
-    if (sentUs === undefined) return undefined;
+  #noteClock(sentUs: number): void {
     const aheadUs = this.#options.clock() - sentUs;
     this.#leastAheadUs = Math.min(this.#leastAheadUs, aheadUs);
     this.#lateUs = aheadUs - this.#leastAheadUs;
-    return undefined;
   }
 }
 
@@ -111,15 +131,21 @@ function reasonOf(outcome: Outcome): string | undefined {
 }
 
 const CLOCK_MARK = 'clock ';
+const NEED_MARK = 'need ';
 
 /** A mark that says what the sender's clock shows, in microseconds. */
 export function clockMark(nowUs: number): string {
   return CLOCK_MARK + String(nowUs);
 }
 
-/** What a mark says of the sender's clock; undefined if it is about something else. */
-function clockOf(text: string): number | undefined {
-  if (!text.startsWith(CLOCK_MARK)) return undefined;
-  const us = Number(text.slice(CLOCK_MARK.length));
-  return Number.isFinite(us) ? us : undefined;
+/** A mark that says how much memory the copies to come may take, in bytes. */
+export function needMark(bytes: number): string {
+  return NEED_MARK + String(bytes);
+}
+
+/** What a mark says; undefined if it is about something else. */
+function numberAfter(name: string, text: string): number | undefined {
+  if (!text.startsWith(name)) return undefined;
+  const number = Number(text.slice(name.length));
+  return Number.isFinite(number) ? number : undefined;
 }

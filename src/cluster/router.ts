@@ -249,7 +249,8 @@ function isAhead(fence: Fence, topology: Topology): boolean {
   return fence.cluster === topology.cluster && fence.epoch > topology.epoch;
 }
 
-const NOT_MINE: NotMine = { status: 'not-mine' };
+/** The answer to what is another member's, or not all here yet. */
+export const NOT_MINE: NotMine = { status: 'not-mine' };
 
 /** The failure of every request before the node is a member. */
 export const NOT_READY = failure(

@@ -1,6 +1,6 @@
 /** What one node knows and does about who the members are, as one immutable value. */
 
-import type { Part, Told, TopologyFacts, Wish } from './told.ts';
+import type { Part, Progress, Told, TopologyFacts, Wish } from './told.ts';
 
 /** What a node knows of another. */
 export interface PeerView {
@@ -20,12 +20,15 @@ export interface Handover {
   readonly life: string;
   /** Each address of -join, with the node that was found there; null for none yet. */
   readonly joins: Readonly<Record<string, string | null>>;
+  /** Those of them that are not waited for. */
+  readonly hints: readonly string[];
   readonly peers: Readonly<Record<string, PeerView>>;
   /** Lives that are over; what they tell no longer counts. */
   readonly over: readonly string[];
   readonly topology: TopologyFacts | null;
   readonly promised: number;
   readonly part: Part | null;
+  readonly progress: Progress | null;
   /** Old owners of partitions that are this node's now, who have not given all of them yet. */
   readonly awaiting: readonly string[];
   /** Of those, the ones that no stream comes from. */
@@ -39,16 +42,24 @@ export interface Handover {
 }
 
 /** A node that has just started. */
-export function startHandover(address: string, life: string, joins: readonly string[]): Handover {
+export function startHandover(
+  address: string,
+  life: string,
+  joins: readonly string[],
+  hints: readonly string[] = [],
+): Handover {
+  const dialled = [...joins, ...hints];
   return {
     address,
     life,
-    joins: Object.fromEntries(joins.map((join) => [join, null])),
+    joins: Object.fromEntries(dialled.map((join) => [join, null])),
+    hints,
     peers: {},
     over: [],
     topology: null,
     promised: 0,
     part: null,
+    progress: null,
     awaiting: [],
     broken: [],
     giving: [],

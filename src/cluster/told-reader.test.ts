@@ -19,6 +19,7 @@ function toldOf(): Told {
   return {
     ...told,
     part: { ...part, reason: '', over: [] },
+    progress: { partitions: 4, partitionsDone: 1, bytes: 4000, bytesDone: 1000 },
     wishes: [{ kind: 'leave', who: 'a:1', life }],
     over: [life],
   };
@@ -48,6 +49,8 @@ test.each([
   ['promised', 2 ** 32],
   ['part', { ...part, phase: 'done' }],
   ['part', { ...part, plan: { ...part.plan, kind: 'split' } }],
+  ['progress', {}],
+  ['progress', { partitions: 4, partitionsDone: 1, bytes: -1, bytesDone: 0 }],
   ['complete', 0.5],
   ['wishes', [{ kind: 'stay', who: 'a:1', life }]],
   ['over', Array.from({ length: 65 }, () => life)],

@@ -2,7 +2,15 @@
 
 import { EPOCH_MAX, MEMBERS_MAX, OVER_LIVES_MAX, REASON_CHARS_MAX } from '../base/limits.ts';
 import { addresses, address, bad, object, uuid, whole, type Fields } from '../peer/messages.ts';
-import { PHASES, PLAN_KINDS, type Part, type Plan, type Told, type TopologyFacts } from './told.ts';
+import {
+  PHASES,
+  PLAN_KINDS,
+  type Part,
+  type Plan,
+  type Progress,
+  type Told,
+  type TopologyFacts,
+} from './told.ts';
 
 /**
  * Reads what a node tells.
@@ -19,6 +27,7 @@ export function readTold(value: unknown): Told {
     joining: told.joining === '' ? '' : uuid(told, 'joining'),
     promised: whole(told, 'promised', 0, EPOCH_MAX),
     part: told.part === null ? null : readPart(told.part),
+    progress: told.progress === null ? null : readProgress(told.progress),
     isSettled: flag(told, 'isSettled'),
     complete: whole(told, 'complete', 0, EPOCH_MAX),
     wishes: list(told.wishes, 'wishes', MEMBERS_MAX).map((one) => {
@@ -56,6 +65,17 @@ function readPart(value: unknown): Part {
     phase: choice(PHASES, part, 'phase'),
     reason: part.reason.slice(0, REASON_CHARS_MAX),
     over: addresses(part.over, 'over'),
+  };
+}
+
+function readProgress(value: unknown): Progress {
+  const progress = object(value, 'progress');
+  const count = (name: keyof Progress): number => whole(progress, name, 0, Number.MAX_SAFE_INTEGER);
+  return {
+    partitions: count('partitions'),
+    partitionsDone: count('partitionsDone'),
+    bytes: count('bytes'),
+    bytesDone: count('bytesDone'),
   };
 }
 

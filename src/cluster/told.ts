@@ -45,6 +45,15 @@ export interface Part {
   readonly over: readonly string[];
 }
 
+/** How far the copies of one node are. */
+export interface Progress {
+  readonly partitions: number;
+  readonly partitionsDone: number;
+  /** The most memory that the records take where they go. */
+  readonly bytes: number;
+  readonly bytesDone: number;
+}
+
 /** What an operator wants of a member. */
 export interface Wish {
   readonly kind: 'leave' | 'forget';
@@ -57,7 +66,7 @@ export interface Wish {
 export interface Told {
   /** The nodes that its -join led to; those of a member are the members. Sorted. */
   readonly joins: readonly string[];
-  /** Whether each address of -join has led to one. */
+  /** Whether each address of -join that is waited for has led to one. */
   readonly hasReachedAll: boolean;
   /** While the cluster is forming: every node that -join leads to, over others too, sorted. */
   readonly known: readonly string[];
@@ -68,6 +77,8 @@ export interface Told {
   /** The highest epoch that it has agreed to. */
   readonly promised: number;
   readonly part: Part | null;
+  /** How far its copies are; null where it has none to make. */
+  readonly progress: Progress | null;
   /** Whether it has got and given all that its topology moved. */
   readonly isSettled: boolean;
   /** The last epoch of which it is known that every member has settled. */

@@ -16,18 +16,27 @@ export function readKept(found: unknown): KeptTopology | undefined {
   return { clusterId: '', epoch: 0, hasLeft: false, ...rest, members };
 }
 
+/** Whom a node dials: those whom it waits for before a cluster forms, and others. */
+export interface Joins {
+  readonly join: readonly string[];
+  readonly hints: readonly string[];
+}
+
 /**
- * Whom to dial: those of -join, and who was a member with this node, so that a cluster that was stopped
- * forms with all its members again. A node that has another address than then cannot tell.
+ * A node that remembers its members waits for those, so that a cluster that was stopped forms with all of
+ * them again; who else is in -join may have left long ago. A node that was alone all the time, or has
+ * another address than then, goes by -join.
  */
 export function joinsOf(
   joins: readonly string[],
   kept: KeptTopology | undefined,
   self: string,
-): string[] {
-  const isSame = kept !== undefined && !kept.hasLeft && kept.members.includes(self);
-  const members = isSame ? kept.members.filter((member) => member !== self) : [];
-  return [...new Set([...joins, ...members])];
+): Joins {
+  const isMember = kept !== undefined && !kept.hasLeft && kept.members.includes(self);
+  const hadOthers = isMember && (kept.members.length > 1 || kept.epoch > 1);
+  if (!hadOthers) return { join: joins, hints: [] };
+  const join = kept.members.filter((member) => member !== self || joins.includes(self));
+  return { join, hints: joins.filter((address) => !join.includes(address)) };
 }
 
 /** Tells partitions that were another member's already, whose records here are of no use any more. */

@@ -125,7 +125,7 @@ async function makeCluster(
     ...own,
     life: randomUUID(),
     partitions: config['num-partitions'],
-    join: joinsOf(joins.map(formatAddress), kept, own.self.addr),
+    ...joinsOf(joins.map(formatAddress), kept, own.self.addr),
     joinRetries: config['join-retries'],
     migrationBytesPerSecond: config['migration-rate'],
     clock: systemClock,

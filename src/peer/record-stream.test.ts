@@ -119,14 +119,14 @@ test('a mirror is answered only when it is applied', async () => {
 test('there is no room before the stream is open, nor while the receiver is behind', async () => {
   const { timers, applied, stream } = scene();
   let rooms = 0;
-  const ask = (): void => void stream.room().then((ok) => (rooms += ok ? 1 : 0));
+  const ask = (): void => void Promise.resolve(stream.room()).then((ok) => (rooms += ok ? 1 : 0));
   ask();
   await timers.settle();
   expect(rooms).toBe(0);
   await timers.step(20);
   expect(rooms).toBe(1);
   const open = gate(applied);
-  for (let n = 0; n < 5; n++) void stream.send(put(`key ${n}`, MIB));
+  for (let n = 0; n < 5; n++) stream.copy(put(`key ${n}`, MIB));
   ask();
   await timers.step(1000);
   expect(rooms).toBe(1);
@@ -141,7 +141,7 @@ test('copies keep to the rate, mirrors do not wait', async () => {
   await timers.step(20);
   let isOver = false;
   const copying = (async () => {
-    while (await stream.room()) void stream.send(put('copy', 100_000));
+    while (await stream.room()) stream.copy(put('copy', 100_000));
     isOver = true;
   })();
   await timers.step(10_000);

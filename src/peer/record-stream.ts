@@ -1,6 +1,11 @@
 /** A stream of records to another member: in order, on a channel of its own, at the receiver's pace. */
 
-import { STREAM_CREDIT_BYTES, STREAM_UNAPPLIED_BYTES_MAX } from '../base/limits.ts';
+import { Deferred } from '../base/deferred.ts';
+import {
+  STREAM_REST_MAX_MS,
+  STREAM_ROUND_BYTES,
+  STREAM_UNAPPLIED_BYTES_MAX,
+} from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
 import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
 import { FieldReader } from './fields.ts';
@@ -26,10 +31,13 @@ export interface StreamTarget {
   readonly about: string;
 }
 
+/** How many times as long as a round of copies the rest after it is. */
+const RESTS_PER_ROUND = 3;
+
 /** A piece that is not known to be applied. */
 interface Unapplied {
   readonly bytes: number;
-  readonly done: (isApplied: boolean) => void;
+  readonly done: ((isApplied: boolean) => void) | undefined;
 }
 
 export class RecordStream implements ChannelUser {
@@ -46,8 +54,12 @@ export class RecordStream implements ChannelUser {
   /** In the order in which they were sent. */
   readonly #unapplied: Unapplied[] = [];
   #unappliedBytes = 0;
-  /** Who waits for room. */
-  #waiting: (() => void)[] = [];
+  /** Resolves when the receiver takes the stream, or the stream is over. */
+  readonly #opened = new Deferred();
+  /** Copies are sent in rounds: how much of this one is sent, since when, and what tells that it is applied. */
+  #roundBytes = 0;
+  #roundStartMs: number;
+  #roundEnd = new Deferred();
 
   /** `onClose` is told once why the stream is over; nothing if this side closes it. */
   constructor(
@@ -59,27 +71,40 @@ export class RecordStream implements ChannelUser {
     this.#options = options;
     this.#timers = options.timers;
     this.#onClose = onClose;
+    this.#roundStartMs = this.#timers.nowMs();
     this.#stopDialling = options.transport.dial(target.address, (outcome) =>
       this.#onDialled(outcome),
     );
   }
 
   /**
-   * Waits until another copy may be sent: what was sent before is being applied, and the rate allows
-   * it. False if the stream is over.
+   * Waits until another copy may be sent: the copies before it are applied, both sides have had a rest,
+   * and the rate allows it. False if the stream is over.
    */
-  async room(): Promise<boolean> {
-    for (;;) {
-      if (this.#isClosed) return false;
-      const waitMs = this.#options.rate.waitMs();
-      if (!this.#isOpen || this.#unappliedBytes >= STREAM_CREDIT_BYTES) {
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      } else if (waitMs > 0) {
-        await new Promise<void>((resolve) => void this.#timers.after(waitMs, resolve));
-      } else {
-        return true;
-      }
-    }
+  room(): boolean | Promise<boolean> {
+    if (this.#isClosed) return false;
+    if (!this.#isOpen) return this.#opened.promise.then(() => this.room());
+    if (this.#roundBytes >= STREAM_ROUND_BYTES) return this.#nextRound();
+    const waitMs = this.#options.rate.waitMs();
+    if (waitMs === 0) return true;
+    this.#roundStartMs += waitMs;
+    return this.#rest(waitMs);
+  }
+
+  /** A round of copies is followed by a rest of several times as long, for requests go first. */
+  async #nextRound(): Promise<boolean> {
+    await this.#roundEnd.promise;
+    this.#roundEnd = new Deferred();
+    const tookMs = this.#timers.nowMs() - this.#roundStartMs;
+    const restMs = Math.min(Math.max(tookMs, 0) * RESTS_PER_ROUND, STREAM_REST_MAX_MS);
+    this.#roundBytes = 0;
+    this.#roundStartMs = this.#timers.nowMs() + restMs;
+    return await this.#rest(restMs);
+  }
+
+  async #rest(ms: number): Promise<boolean> {
+    await new Promise<void>((resolve) => void this.#timers.after(ms, resolve));
+    return await this.room();
   }
 
   /**
@@ -87,19 +112,34 @@ export class RecordStream implements ChannelUser {
    * receiver has applied it, which it has not if the stream is over first.
    */
   send(piece: RecordPiece): Promise<boolean> {
+    if (!this.#write(piece)) return Promise.resolve(false);
+    return new Promise((done) => this.#unapplied.push({ bytes: pieceBytesMax(piece), done }));
+  }
+
+  /** Sends a copy, for which there must be room; whether it is applied tells what is sent after it. */
+  copy(piece: RecordPiece): void {
+    if (!this.#write(piece)) return;
+    const bytes = pieceBytesMax(piece);
+    this.#options.rate.spend(bytes);
+    this.#roundBytes += bytes;
+    const isLast = this.#roundBytes >= STREAM_ROUND_BYTES;
+    this.#unapplied.push({ bytes, done: isLast ? () => this.#roundEnd.resolve() : undefined });
+  }
+
+  /** Sends a piece; false if the stream is over. */
+  #write(piece: RecordPiece): boolean {
     const channel = this.#channel;
-    if (channel === undefined || !this.#isOpen || this.#isClosed) return Promise.resolve(false);
+    if (channel === undefined || !this.#isOpen || this.#isClosed) return false;
     const bytes = pieceBytesMax(piece);
     if (this.#unappliedBytes + bytes > STREAM_UNAPPLIED_BYTES_MAX) {
       this.#end('it does not keep up with what is written here');
-      return Promise.resolve(false);
+      return false;
     }
-    if (piece.kind === 'put' && piece.cause === 'copy') this.#options.rate.spend(bytes);
     this.#sentPieces = (this.#sentPieces + 1) >>> 0;
     writePiece(channel.beginFrame('record', this.#sentPieces, bytes), piece);
     channel.endFrame();
     this.#unappliedBytes += bytes;
-    return new Promise((done) => this.#unapplied.push({ bytes, done }));
+    return true;
   }
 
   /** Ends the stream; resolves to whether the receiver has applied all of it. */
@@ -170,16 +210,17 @@ export class RecordStream implements ChannelUser {
   #onApplied(number: number): void {
     if (number === 0 && !this.#isOpen) {
       this.#isOpen = true;
+      this.#roundStartMs = this.#timers.nowMs();
+      this.#opened.resolve();
     } else {
       const count = (number - this.#appliedPieces) >>> 0;
       if (count > this.#unapplied.length) throw new ProtocolError('it applied what was not sent');
       this.#appliedPieces = number;
       for (const { bytes, done } of this.#unapplied.splice(0, count)) {
         this.#unappliedBytes -= bytes;
-        done(true);
+        done?.(true);
       }
     }
-    this.#wake();
   }
 
   #end(reason: string): void {
@@ -189,13 +230,7 @@ export class RecordStream implements ChannelUser {
   }
 
   #settle(): void {
-    for (const { done } of this.#unapplied.splice(0)) done(false);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    for (const { done } of this.#unapplied.splice(0)) done?.(false);
+    this.#opened.resolve();
   }
 }

@@ -40,6 +40,8 @@ export class Session implements ChannelUser {
   readonly #remote: string;
   #peer: Hello | undefined;
   #receiver: RecordReceiver | undefined;
+  /** How many pieces of a stream are applied, where that has not been told yet. */
+  #appliedPieces: number | undefined;
   #isOver = false;
   /** The numbers of requests that are being served, and those of them that the peer has given up. */
   readonly #running = new Set<number>();
@@ -146,12 +148,21 @@ export class Session implements ChannelUser {
     if (typeof user === 'string') return this.#channel.refuse(user);
     this.#receiver = new RecordReceiver(
       user,
-      (appliedPieces) => this.#sendApplied(appliedPieces),
+      (appliedPieces) => this.#noteApplied(appliedPieces),
       (reason) => this.#channel.refuse(reason),
     );
   }
 
-  #sendApplied(pieces: number): void {
+  /** What came together is confirmed together. */
+  #noteApplied(pieces: number): void {
+    if (this.#appliedPieces === undefined) queueMicrotask(() => this.#sendApplied());
+    this.#appliedPieces = pieces;
+  }
+
+  #sendApplied(): void {
+    const pieces = this.#appliedPieces!;
+    this.#appliedPieces = undefined;
+    if (this.#isOver) return;
     this.#channel.beginFrame('applied', pieces, 0);
     this.#channel.endFrame();
   }
@@ -223,7 +234,11 @@ export class Session implements ChannelUser {
     const { timers } = this.#options;
     const dueMs = timers.nowMs() + PAGE_TIME_MS;
     collectPage(pieces, query.limit, lane, () => timers.nowMs() >= dueMs).then(
-      (page) => this.#sendPage(frame.id, page),
+      (page) => {
+        // Keys that have gone to another member while the page was made are not on it.
+        const now = this.#host.scanHere(query, query.from, fence);
+        return 'status' in now ? this.#answer(frame.id, now) : this.#sendPage(frame.id, page);
+      },
       (error: unknown) => this.#channel.close(`a defect here: ${String(error)}`),
     );
   }

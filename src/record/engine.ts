@@ -83,6 +83,8 @@ export interface ListQuery {
   readonly prefix: Key;
   /** Goes on behind a key; what {@link KeyGroup.cursorAfter} gave, or text of a client's invention. */
   readonly cursor: string | undefined;
+  /** How many keys are wanted; without it all of them. */
+  readonly limit?: number | undefined;
 }
 
 /** What a list gives, piece by piece. */

@@ -23,14 +23,16 @@ export interface LimitOptions {
 export class MemoryLimit {
   readonly #map: RecordMap;
   readonly #maxBytes: number;
+  readonly #evicts: boolean;
   readonly #evictor: Evictor;
-  /** Kept free of what clients store, for records that are about to arrive. */
-  reservedBytes = 0;
+  /** Claimed for records that are about to arrive. */
+  #claimedBytes = 0;
   #evicted = 0;
 
   constructor(map: RecordMap, { maxMemoryBytes, eviction, random }: LimitOptions) {
     this.#map = map;
     this.#maxBytes = maxMemoryBytes;
+    this.#evicts = eviction !== 'none';
     this.#evictor = new Evictor(eviction, map, random);
   }
 
@@ -39,10 +41,24 @@ export class MemoryLimit {
     return this.#evicted;
   }
 
-  /** Bytes that may still be written without an eviction; `Infinity` where there is no bound. */
-  get roomBytes(): number {
+  /** What counts for the bound: live records and the key table. */
+  get usedBytes(): number {
+    return this.#map.liveBytes + this.#map.table.sizeBytes;
+  }
+
+  /** Bytes that may be claimed; `Infinity` where there is no bound. What can be evicted is in nobody's way. */
+  get claimableBytes(): number {
     if (this.#maxBytes === 0) return Infinity;
-    return Math.max(0, this.#maxBytes - this.#usedBytes());
+    const used = this.#evicts ? 0 : this.usedBytes;
+    return Math.max(0, this.#maxBytes - used - this.#claimedBytes);
+  }
+
+  /**
+   * Claims so many bytes for records that are about to arrive, or, with less than none, gives them free.
+   * Where nothing is evicted clients cannot store what is claimed.
+   */
+  claim(bytes: number): void {
+    this.#claimedBytes += bytes;
   }
 
   /** Keeps the records of a partition from being evicted, until it is called with false. */
@@ -56,7 +72,8 @@ export class MemoryLimit {
    * @returns whether there was memory for it; if not, it is as it was.
    */
   write(key: SoughtKey, address: BlockAddress, record: NewRecord, cause: PutCause): boolean {
-    if (!this.#makeRoom(record, address, cause === 'store' ? this.reservedBytes : 0)) return false;
+    const claimed = cause === 'store' && !this.#evicts ? this.#claimedBytes : 0;
+    if (!this.#makeRoom(record, address, claimed)) return false;
     for (let evictions = 0; !this.#map.write(key, address, record, cause); evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address)) return false;
     }
@@ -69,13 +86,13 @@ export class MemoryLimit {
   }
 
   /** Evicts until a new value has room; false if it gets none. */
-  #makeRoom({ key, value, meta }: NewRecord, address: BlockAddress, reserved: number): boolean {
+  #makeRoom({ key, value, meta }: NewRecord, address: BlockAddress, claimed: number): boolean {
     if (this.#maxBytes === 0) return true;
     const size = recordWords(key.length, value.end - value.start, meta.ttlNs !== 0n);
     if (size * WORD_BYTES > this.#maxBytes) return false;
     const before = address === 0 ? 0 : this.#map.records.sizeWords(address);
     if (size <= before) return true;
-    const wanted = (size - before) * WORD_BYTES + reserved;
+    const wanted = (size - before) * WORD_BYTES + claimed;
     for (let evictions = 0; this.#overBytes(wanted) > 0; evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST) return this.#overBytes(wanted) <= VALUE_BYTES_MAX;
       if (!this.#evictOne(address)) return false;
@@ -85,11 +102,7 @@ export class MemoryLimit {
 
   /** By how much the bound on memory would be passed with `growthBytes` more. */
   #overBytes(growthBytes: number): number {
-    return this.#maxBytes === 0 ? 0 : this.#usedBytes() + growthBytes - this.#maxBytes;
-  }
-
-  #usedBytes(): number {
-    return this.#map.liveBytes + this.#map.table.sizeBytes;
+    return this.#maxBytes === 0 ? 0 : this.usedBytes + growthBytes - this.#maxBytes;
   }
 
   #evictOne(spared: BlockAddress): boolean {

@@ -20,7 +20,7 @@ import type { Change } from '../record/change.ts';
 import { keep } from '../record/reply.ts';
 import { versionOf } from '../record/version.ts';
 import type { Store } from './store.ts';
-import type { RecordCopy } from './transfer.ts';
+import { Claim, type RecordCopy } from './transfer.ts';
 
 const PARTITIONS = 16;
 const partition = (name: string): number => partitionOf(key(name), PARTITIONS);
@@ -171,14 +171,15 @@ test('what arrives has the memory that is reserved for it, and is not evicted', 
   const at = partition('{t}0');
   expect(partition('{o}0')).not.toBe(at);
   const to = makeStore(new Hand(), { maxMemoryBytes: MIB });
-  to.transfer.reserve(from.transfer.bytes(at));
+  const claim = to.transfer.claim(from.transfer.bytes(at));
+  if (!(claim instanceof Claim)) throw new Error(claim.detail);
   let stored = 0;
   while (serve(to, storing(`{o}${stored}`, value)).status === 'ok') stored++;
   expect(stored).toBeGreaterThan(500);
-  expect(to.transfer.roomBytes).toBeGreaterThanOrEqual(from.transfer.bytes(at));
-  move(from, to, at);
+  claim.spend(() => move(from, to, at));
   expect(to.transfer.count(at)).toBe(500);
-  to.transfer.reserve(0);
+  claim.release();
+  expect(to.transfer.claim(MIB)).toMatchObject({ code: 'MEMORY_FULL' });
 
   const lru = makeStore(new Hand(), { maxMemoryBytes: MIB, eviction: 'lru' });
   lru.transfer.spare(at, true);

@@ -1,7 +1,7 @@
 /** What moves between nodes: the records of a partition, out of one store and into another. */
 
 import type { Clock } from '../base/clock.ts';
-import { failure } from '../base/errors.ts';
+import { failure, type Failure } from '../base/errors.ts';
 import { keyText, type Key } from '../base/key.ts';
 import type { RecordState, RemovalCause } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
@@ -53,14 +53,13 @@ export class Transfer {
     return this.#parts.map.partitionBytes(partition) + TABLE_BYTES_MIN + count * SLOT_BYTES_MAX;
   }
 
-  /** Bytes that may arrive without an eviction; `Infinity` where memory has no bound. */
-  get roomBytes(): number {
-    return this.#parts.limit.roomBytes;
-  }
-
-  /** Keeps so many bytes free of what clients store, for records that are about to arrive. */
-  reserve(bytes: number): void {
-    this.#parts.limit.reservedBytes = bytes;
+  /** Claims memory for records that are about to arrive. */
+  claim(bytes: number): Claim | Failure {
+    const { limit } = this.#parts;
+    const freeBytes = limit.claimableBytes;
+    if (bytes <= freeBytes) return new Claim(limit, bytes);
+    const detail = `up to ${mib(bytes)} of records are to come, and ${mib(freeBytes)} of -max-memory are free for them`;
+    return failure('MEMORY_FULL', detail);
   }
 
   /** Keeps the records of a partition from being evicted, until it is called with false. */
@@ -128,6 +127,41 @@ export class Transfer {
       yield;
     }
   }
+}
+
+/** Memory that is claimed for records until they have arrived. */
+export class Claim {
+  readonly #limit: MemoryLimit;
+  #leftBytes: number;
+
+  constructor(limit: MemoryLimit, bytes: number) {
+    this.#limit = limit;
+    this.#leftBytes = bytes;
+    limit.claim(bytes);
+  }
+
+  /** Lets a record arrive, which takes its memory out of the claim. */
+  spend<T>(arrive: () => T): T {
+    const before = this.#limit.usedBytes;
+    const outcome = arrive();
+    this.#free(this.#limit.usedBytes - before);
+    return outcome;
+  }
+
+  /** Gives free what is left of it. */
+  release(): void {
+    this.#free(this.#leftBytes);
+  }
+
+  #free(bytes: number): void {
+    const freed = Math.min(Math.max(bytes, 0), this.#leftBytes);
+    this.#leftBytes -= freed;
+    this.#limit.claim(-freed);
+  }
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 /** Whether one version of a record is later than another. */

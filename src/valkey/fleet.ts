@@ -13,7 +13,15 @@ import { parseAddress, formatAddress } from '../net/address.ts';
 import { faultOf, Unfit, type Redirect } from './faults.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Server, type Access } from './server.ts';
-import { isMember, parseInfo, parseNodes, Topology, unfitness, type Peer } from './topology.ts';
+import {
+  isMember,
+  parseInfo,
+  parseNodes,
+  SLOTS,
+  Topology,
+  unfitness,
+  type Peer,
+} from './topology.ts';
 
 /** Which servers, and how to reach them. */
 export interface FleetOptions {
@@ -56,6 +64,7 @@ export class Fleet {
   readonly #groupCommits = new Map<string, GroupCommit>();
   #topology = UNKNOWN;
   #isCluster = false;
+  #isStarted = false;
   #isClosed = false;
   #isSoon = false;
   #timer: NodeJS.Timeout | undefined;
@@ -87,6 +96,8 @@ export class Fleet {
     const { owners } = this.#topology;
     const ready = owners.map(({ addr }) => this.#serverAt(addr));
     await Promise.all(ready.map((server) => server.whenReady(VALKEY_CONNECT_TIMEOUT_MS)));
+    this.#isStarted = true;
+    this.#tell();
   }
 
   /** Why the servers of `-valkey-addr` cannot be reached, as far as that is known. */
@@ -138,6 +149,7 @@ export class Fleet {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
       this.#isSoon = false;
+      if (this.#isStarted) this.#tell();
       this.#schedule(this.#isWhole() ? VALKEY_REFRESH_MS : VALKEY_REFRESH_SOON_MS);
     });
     return this.#refreshing;
@@ -235,7 +247,6 @@ export class Fleet {
     this.#topology = best;
     this.#retire(best);
     for (const { addr } of best.owners) this.#serverAt(addr);
-    this.#tell(best);
   }
 
   /** What a server says of all; undefined if it does not say it in time. */
@@ -281,14 +292,18 @@ export class Fleet {
     }
   }
 
-  /** Says what has changed, once. */
-  #tell({ peers, covered }: Topology): void {
-    const primaries = peers.filter(({ slots }) => slots.length > 0).map(({ addr }) => addr);
-    const facts = { primaries, replicas: peers.length - primaries.length, slots: covered };
+  /** Says what has changed, once; with a warning, if slots are served by nobody that can be reached. */
+  #tell(): void {
+    const { peers, covered, owners } = this.#topology;
+    if (covered === 0 || this.#isClosed) return;
+    const primaries = owners.map(({ addr }) => addr);
+    const away = owners.filter((peer) => !this.isReachable(peer)).map(({ addr }) => addr);
+    const facts = { primaries, replicas: peers.length - primaries.length, slots: covered, away };
     const text = JSON.stringify(facts);
     if (text === this.#said) return;
     this.#said = text;
-    this.#options.log.info(facts, 'servers');
+    const isWhole = covered === SLOTS && away.length === 0;
+    this.#options.log[isWhole ? 'info' : 'warn'](facts, 'servers');
   }
 }
 

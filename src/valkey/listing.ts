@@ -9,13 +9,14 @@ import {
   KEY_BYTES_MAX,
   VALKEY_LIST_PATIENCE_MS,
   VALKEY_REFRESH_SOON_MS,
-  VALKEY_SORTED_KEYS_MAX,
+  VALKEY_SORTED_BYTES_MAX,
   VALKEY_STEP_KEYS,
 } from '../base/limits.ts';
 import { systemTimers } from '../base/timers.ts';
 import type { KeyGroup, ListQuery } from '../record/engine.ts';
 import type { Fleet } from './fleet.ts';
 import type { KeySpace } from './keys.ts';
+import { byBytes, NextKeys, type Place } from './next-keys.ts';
 import { FILTER, LIST_SLOTS } from './scripts/list.ts';
 import type { Script } from './scripts/script.ts';
 import type { Argument, Server } from './server.ts';
@@ -204,8 +205,8 @@ async function askScript(
 }
 
 /**
- * A single server has no lists of slots, only SCAN, in an order that nothing can go on from. So the keys of
- * some slots at a time are kept and sorted, as many as memory may take, and the rest is passed over.
+ * A single server has no lists of slots, only SCAN, in an order that nothing can go on from. So the keys that
+ * come next are kept and sorted, as many as memory may take, and the rest is passed over.
  */
 async function* sorted(
   fleet: Fleet,
@@ -213,41 +214,24 @@ async function* sorted(
   prefix: Key,
   after: Key | undefined,
 ): AsyncGenerator<Key[] | Failure> {
-  let slot = after === undefined ? 0 : space.slotOf(after);
-  const start = slot;
-  while (slot < SLOTS) {
-    const found = await scan(fleet, space, prefix, slot);
+  let from: Place = after === undefined ? { slot: 0 } : { slot: space.slotOf(after), after };
+  while (from.slot < SLOTS) {
+    const found = await scan(fleet, space, prefix, from);
     if (isFailure(found)) {
       yield found;
       return;
     }
-    for (const keys of pieces(found.bySlot)) {
+    for (const keys of found.pieces()) {
       const names = keys.map((key) => space.nameOf(key));
       const live = await filterAt(fleet, names);
       if (isFailure(live)) {
         yield live;
         return;
       }
-      const listed = live.map((name) => space.keyOf(name));
-      // The slot of the cursor is the first of its pass; only there may keys stand before it.
-      yield after === undefined || slot !== start
-        ? listed
-        : listed.filter((key) => key > after || space.slotOf(key) !== start);
+      yield live.map((name) => space.keyOf(name));
     }
-    slot = found.end;
+    from = found.next;
   }
-}
-
-/** The keys in the order of the list, as many at a time as one step takes. */
-function* pieces(bySlot: ReadonlyMap<number, ReadonlySet<Key>>): Generator<Key[]> {
-  let piece: Key[] = [];
-  for (const [, keys] of [...bySlot].toSorted(([a], [b]) => a - b)) {
-    for (const key of [...keys].toSorted(byBytes)) piece.push(key);
-    if (piece.length < VALKEY_STEP_KEYS) continue;
-    yield piece;
-    piece = [];
-  }
-  if (piece.length > 0) yield piece;
 }
 
 /** Those of some names that are live at the single server, in their order. */
@@ -260,63 +244,27 @@ async function filterAt(fleet: Fleet, names: readonly Argument[]): Promise<Buffe
 
 const NO_SERVER = failure('OWNER_UNAVAILABLE', 'the server is not reachable');
 
-/** The keys of the slots from `slot` to `end`, not included. */
-interface Scanned {
-  readonly bySlot: Map<number, Set<Key>>;
-  readonly end: number;
-}
-
+/** Reads the names of all keys at the single server and keeps those that come next behind a place. */
 async function scan(
   fleet: Fleet,
   space: KeySpace,
   prefix: Key,
-  slot: number,
-): Promise<Scanned | Failure> {
-  const bySlot = new Map<number, Set<Key>>();
-  let end = SLOTS;
-  let count = 0;
+  from: Place,
+): Promise<NextKeys | Failure> {
+  const next = new NextKeys(space, from, VALKEY_SORTED_BYTES_MAX);
   let cursor = '0';
   do {
-    const owner = fleet.topology.ownerOf(slot);
+    const owner = fleet.topology.ownerOf(from.slot);
     if (owner === undefined) return NO_SERVER;
     const args = [cursor, 'COUNT', String(VALKEY_STEP_KEYS), 'MATCH', space.patternOf(prefix)];
     const send = (server: Server): Promise<unknown> => server.send('scan', args);
-    const step = await fleet.askPeer(owner, { slot, isWrite: false, send });
+    const step = await fleet.askPeer(owner, { slot: from.slot, isWrite: false, send });
     if (step.status !== 'answered') return isFailure(step) ? step : NO_SERVER;
-    const [next, names] = step.answer as [Buffer, Buffer[]];
-    cursor = next.toString();
-    for (const name of names) count += keepKey(bySlot, space, space.keyOf(name), slot, end);
-    while (count > VALKEY_SORTED_KEYS_MAX && bySlot.size > 1) {
-      // Too many: the last half of the slots waits for the next pass.
-      end = Math.ceil((slot + end) / 2);
-      for (const [at, keys] of bySlot) {
-        if (at < end) continue;
-        bySlot.delete(at);
-        count -= keys.size;
-      }
-    }
+    const [following, names] = step.answer as [Buffer, Buffer[]];
+    cursor = following.toString();
+    for (const name of names) next.add(space.keyOf(name));
   } while (cursor !== '0');
-  return { bySlot, end };
-}
-
-/** Keeps a key that belongs to the slots of this pass; SCAN may give it twice. Returns how many it added. */
-function keepKey(
-  bySlot: Map<number, Set<Key>>,
-  space: KeySpace,
-  key: Key,
-  first: number,
-  end: number,
-): number {
-  const slot = space.slotOf(key);
-  if (slot < first || slot >= end) return 0;
-  const keys = bySlot.get(slot) ?? new Set();
-  bySlot.set(slot, keys);
-  const before = keys.size;
-  return keys.add(key).size - before;
-}
-
-function byBytes(a: Key, b: Key): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return next;
 }
 
 function encodeCursor(key: Key): string {

@@ -31,6 +31,8 @@ export class Server {
   readonly #onChange: () => void;
   #lastError: Error | undefined;
   readonly #outbox: Outbox;
+  /** The scripts that the server is being told. */
+  readonly #taught = new Map<string, Promise<unknown>>();
   #isClosed = false;
 
   /** Dials at once and again whenever the connection is lost; `onChange` is told of both. */
@@ -91,7 +93,7 @@ export class Server {
 
   /**
    * Runs a script; `asks` is for a slot that is moving here. A server that does not know the script has
-   * not run it, and is sent the text.
+   * not run it, is told it, and asked again.
    */
   run(
     script: Script,
@@ -99,17 +101,28 @@ export class Server {
     args: readonly Argument[],
     asks = false,
   ): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
-    return this.#runOnce('evalsha', [script.sha, ...rest], asks).catch((error: Error) => {
+    const all = [script.sha, String(keys.length), ...keys, ...args];
+    return this.#runOnce(all, asks).catch(async (error: Error) => {
       if (!error.message.startsWith('NOSCRIPT')) throw error;
-      return this.#runOnce('eval', [script.lua, ...rest], asks);
+      await this.#teach(script);
+      return await this.#runOnce(all, asks);
     });
   }
 
-  #runOnce(name: string, args: readonly Argument[], asks: boolean): Promise<unknown> {
+  #runOnce(args: readonly Argument[], asks: boolean): Promise<unknown> {
     // ASKING holds for the next command of the connection, which is the one below.
     if (asks) this.send('asking', []).catch(() => {});
-    return this.send(name, args);
+    return this.send('evalsha', args);
+  }
+
+  /** Has the server know a script; the many that run it at the same time need not all send its text. */
+  #teach({ lua, sha }: Script): Promise<unknown> {
+    let taught = this.#taught.get(sha);
+    if (taught === undefined) {
+      taught = this.send('script', ['load', lua]).finally(() => this.#taught.delete(sha));
+      this.#taught.set(sha, taught);
+    }
+    return taught;
   }
 
   /** Lets what was sent be answered, then closes. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 
+import { ask } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { TestCluster } from '../support/test-cluster.ts';
@@ -57,6 +58,16 @@ test('a node that has joined is a member again when all have been killed, and no
   start(3, [cluster.peer(1)]);
   await cluster.formed();
   await expectAll(cluster, 3);
+
+  // Who has left is not waited for, though the others list it.
+  await ask(cluster.url(1), 'DELETE', `/v1/nodes/${cluster.peer(3)}`);
+  expect((await cluster.node(3).exit).code).toBe(0);
+  cluster.nodes.pop();
+  await cluster.formed();
+  await stop(cluster, 2, 'SIGKILL');
+  for (const n of [1, 2]) start(n, cluster.peers(3));
+  await cluster.formed();
+  await expectAll(cluster, 2);
 });
 
 test('a cluster that is stopped and started as a larger one gives records to who owns them now', async () => {

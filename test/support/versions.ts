@@ -68,12 +68,27 @@ export async function runVersions(load: Load): Promise<Seen[]> {
 }
 
 /**
+ * Checks what all clients have seen, key by key.
+ *
+ * @throws Error that says of which key something cannot be, and what.
+ */
+export function checkHistory(history: readonly Seen[]): void {
+  for (const key of new Set(history.map((operation) => operation.key))) {
+    try {
+      checkVersions(history.filter((operation) => operation.key === key));
+    } catch (error) {
+      throw new Error(`${key}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/**
  * Checks what all clients have seen of one key: stores have made one version after the other, each once;
  * nobody saw an older one than was answered before it asked; a version has one value.
  *
  * @throws Error that says what cannot be.
  */
-export function checkVersions(operations: readonly Seen[]): void {
+function checkVersions(operations: readonly Seen[]): void {
   const values = new Map<number, unknown>();
   const makers = new Set<number>();
   for (const { action, index, value } of operations) {

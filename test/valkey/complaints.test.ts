@@ -57,6 +57,7 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
     await server.kill();
     expect((await get(node.url, 'a')).json).toMatchObject({ code: 'OWNER_UNAVAILABLE' });
     expect((await ask(node.url, 'GET', '/readyz')).status).toBe(503);
+    await eventually(() => expect(node.stderr).toMatch(/"level":"warn".*"away":\["[^"]+"\]/));
     await server.start();
     await eventually(async () => expect((await put(node.url, 'a', '1')).status).toBe(200));
     expect((await ask(node.url, 'GET', '/readyz')).status).toBe(200);
