@@ -4,8 +4,11 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { makeToken, parseTokens } from '../../src/api/access.ts';
+import { parseWatch } from '../../src/api/watch-query.ts';
 import { parseDuration } from '../../src/base/duration.ts';
 import type { Key } from '../../src/base/key.ts';
+import { decodePosition, encodePosition } from '../../src/cluster/position.ts';
+import { entryName, entryOf, readEntry } from '../../src/disk/format.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { parseAddress } from '../../src/net/address.ts';
 import { FieldReader } from '../../src/peer/fields.ts';
@@ -14,6 +17,14 @@ import { parseHello } from '../../src/peer/messages.ts';
 import { readPage, readPageQuery, writePage, writePageQuery } from '../../src/peer/page.ts';
 import { readPiece } from '../../src/peer/record-piece.ts';
 import {
+  readWatchPage,
+  readWatchQuery,
+  watchPageBytesMax,
+  watchQueryBytesMax,
+  writeWatchPage,
+  writeWatchQuery,
+} from '../../src/peer/watch.ts';
+import {
   readReply,
   readRequest,
   replyBytesMax,
@@ -21,8 +32,9 @@ import {
   writeReply,
   writeRequest,
 } from '../../src/peer/wire.ts';
-import type { Reply } from '../../src/record/reply.ts';
+import { asKept, type Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
+import type { WatchPage } from '../../src/record/watch.ts';
 import { apiOver } from '../support/api.ts';
 import { sendTo } from '../support/exchange.ts';
 import { fakeHello } from '../support/fake-peer.ts';
@@ -162,6 +174,18 @@ const frameOf = (kind: Frame['kind'], bytes: Buffer): Frame => ({
 const fields = (bytes: Buffer): FieldReader =>
   new FieldReader({ bytes, start: 0, end: bytes.length });
 
+const since = { life: '0f28f387', number: 14 };
+const interest = { keys: [key], prefixes: ['a' as Key] };
+const watched = { interest, values: true, since };
+const told: WatchPage = {
+  status: 'changes',
+  place: since,
+  lost: 'behind',
+  events: [
+    { kind: 'store', key, meta, value: asKept(bytesOf('{"a":[1,2]}')) },
+    { kind: 'expire', key },
+  ],
+};
 const page = { status: 'page', keys: ['a' as Key, key], next: 'after' } as const;
 const query = { prefix: 'a' as Key, after: key, limit: 10, from: undefined };
 
@@ -230,6 +254,47 @@ const parsers: [string, Buffer[], (bytes: Buffer) => void][] = [
   ],
 ];
 
+parsers.push(
+  [
+    'queries of watches',
+    [
+      'prefix=a&key=b&scope=cluster&values=true&initial=true&since=abc&wait=30s',
+      'prefix=%C3%A9+a',
+    ].map((text) => Buffer.from(text)),
+    (bytes) => void parseWatch(bytes.toString('latin1'), undefined),
+  ],
+  [
+    'positions of watches',
+    [Buffer.from(encodePosition(new Map([['127.0.0.1:2373', { life: '0f28f387', number: 14 }]])))],
+    (bytes) => {
+      const text = bytes.toString();
+      const places = decodePosition(text);
+      if (places !== undefined && encodePosition(places) !== text) throw new Error(text);
+    },
+  ],
+  [
+    'watches of peers',
+    [body(watchQueryBytesMax(watched), (to) => writeWatchQuery(to, watched))],
+    (bytes) => void readWatchQuery(fields(bytes)),
+  ],
+  [
+    'changes that peers tell',
+    [body(watchPageBytesMax(told), (to) => writeWatchPage(to, told))],
+    (bytes) => void readWatchPage(fields(bytes)),
+  ],
+  [
+    'entries of the journal',
+    [
+      { ttlNs: 0n, deadline: Infinity },
+      { ttlNs: 5n, deadline: 7 },
+    ].map(({ ttlNs, deadline }) => {
+      const record = { key, meta: { ...meta, ttlNs }, value: bytesOf('{"a":[1,2]}'), deadline };
+      return entryOf(entryName(1, key), record);
+    }),
+    (bytes) => void readEntry(entryName(1, key), bytes),
+  ],
+);
+
 test.each(parsers)('%s: whatever comes is read or refused', (name, samples, read) => {
   expect(() => fuzz(name, samples, read)).not.toThrow();
 });
@@ -246,6 +311,7 @@ const TARGETS = [
   '/v1/keys/a/expire',
   '/v1/batch?meta=true',
   '/v1/nodes',
+  '/v1/watch?prefix=a&wait=0s&since=MTI3LjAuMC4xOjIzNzMgZGQ3YzdjZTcgMTY',
   '/readyz?verbose',
   'http://a/v1/keys/a',
 ];
@@ -287,7 +353,8 @@ function mutant(mutator: Mutator): [string, string, Record<string, string>, stri
 test('requests: whatever comes is answered, and never by a defect', async () => {
   const mutator = new Mutator(seededRandom('requests'));
   const engine = new StoreEngine();
-  const send = sendTo(apiOver(engine));
+  // A node that closes ends what would go on for ever.
+  const send = sendTo(apiOver(engine, { closing: AbortSignal.abort() }));
   for (let round = 0; round < ROUNDS; round++) {
     const [method, target, headers, text] = mutant(mutator);
     const { status } = await send(method, target, { headers, body: text });
