@@ -386,10 +386,14 @@ export const VALKEY_CONNECT_TIMEOUT_MS = 1000;
 /** Time that such a server gets to close a connection from its side. */
 export const VALKEY_HANG_UP_TIMEOUT_MS = 100;
 
-/** Time without a byte, while an answer is due, after which such a server counts as dead. */
+/** Time without a sign of life, while an answer is due, after which such a server counts as dead; in steps. */
 export const VALKEY_SILENCE_MAX_MS = 2000;
+export const VALKEY_SILENCE_STEP_MS = 250;
 
-/** Time after which a request to such a server is given up, whatever else it is sending. */
+/** What is written to such a server at a time: that one was taken by it is a sign of life. */
+export const VALKEY_PIECE_BYTES = 128 * 1024;
+
+/** Time after which a request to such a server is given up: 16 MiB in it take a link of 14 Mbit/s. */
 export const VALKEY_REQUEST_TIMEOUT_MS = 10_000;
 
 /** Longest pause before such a server that was lost is dialled again. */

@@ -8,11 +8,13 @@ import {
   VALKEY_HANG_UP_TIMEOUT_MS,
   VALKEY_REDIAL_MAX_MS,
   VALKEY_REQUEST_TIMEOUT_MS,
-  VALKEY_SILENCE_MAX_MS,
+  VALKEY_SILENCE_STEP_MS,
 } from '../base/limits.ts';
 import { parseAddress } from '../net/address.ts';
 import { NotSent } from './faults.ts';
+import { Outbox } from './outbox.ts';
 import type { Script } from './scripts/script.ts';
+import { Silence } from './silence.ts';
 
 /** What a command takes besides its name: text of which each character is a byte costs least to send. */
 export type Argument = string | Buffer;
@@ -30,7 +32,8 @@ export class Server {
   readonly #redis: Redis;
   readonly #onChange: () => void;
   #lastError: Error | undefined;
-  readonly #outbox: Outbox;
+  /** That of the connection of now. */
+  #outbox: Outbox | undefined;
   /** The scripts that the server is being told. */
   readonly #taught = new Map<string, Promise<unknown>>();
   #isClosed = false;
@@ -40,13 +43,25 @@ export class Server {
     this.addr = addr;
     this.#onChange = onChange;
     this.#redis = new Redis(optionsOf(addr, access));
-    this.#outbox = new Outbox(this.#redis);
+    this.#redis.on('connect', () => this.#onConnect());
     this.#redis.on('error', (error: Error) => (this.#lastError = error));
     this.#redis.on('ready', () => {
       this.#lastError = undefined;
       this.#onChange();
     });
     this.#redis.on('close', () => this.#onChange());
+  }
+
+  /** From here on the server owes answers, to begin with those to the log-in. */
+  #onConnect(): void {
+    const { stream } = this.#redis;
+    this.#outbox = new Outbox(stream);
+    const silence = new Silence(stream, this.#outbox);
+    const steps = setInterval(
+      () => silence.step(this.#redis.commandQueue.length > 0),
+      VALKEY_SILENCE_STEP_MS,
+    );
+    this.#redis.once('close', () => clearInterval(steps));
   }
 
   get isReady(): boolean {
@@ -175,40 +190,6 @@ function encode(parts: readonly Argument[]): Argument {
   return Buffer.concat([...pieces, Buffer.from(text, 'latin1')]);
 }
 
-/**
- * What one turn of the event loop sends over a connection goes out in one write: with a write a command, the
- * system would take most of the time.
- */
-class Outbox {
-  readonly #redis: Redis;
-  #pieces: Argument[] = [];
-
-  constructor(redis: Redis) {
-    this.#redis = redis;
-  }
-
-  /** Takes a command. */
-  write(piece: Argument): boolean {
-    const { stream } = this.#redis;
-    if (this.#pieces.length === 0) setImmediate(() => this.#flush(stream));
-    this.#pieces.push(piece);
-    return true;
-  }
-
-  /** Writes to the connection that the commands were meant for: if that is gone, so are they. */
-  #flush(stream: Redis['stream']): void {
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    if (pieces.every((piece) => typeof piece === 'string')) {
-      stream.write(pieces.join(''), 'latin1');
-      return;
-    }
-    stream.cork();
-    for (const piece of pieces) stream.write(piece, 'latin1');
-    stream.uncork();
-  }
-}
-
 function optionsOf(addr: string, { user, password, database, tls }: Access) {
   const address = parseAddress(addr);
   if (address === undefined) throw new Error(`${addr} is no address`);
@@ -227,7 +208,6 @@ function optionsOf(addr: string, { user, password, database, tls }: Access) {
     maxRetriesPerRequest: 0,
     connectTimeout: VALKEY_CONNECT_TIMEOUT_MS,
     disconnectTimeout: VALKEY_HANG_UP_TIMEOUT_MS,
-    socketTimeout: VALKEY_SILENCE_MAX_MS,
     commandTimeout: VALKEY_REQUEST_TIMEOUT_MS,
     maxLoadingRetryTime: VALKEY_REDIAL_MAX_MS,
     retryStrategy: (times: number) => Math.min(50 * times, VALKEY_REDIAL_MAX_MS),
