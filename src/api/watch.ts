@@ -5,8 +5,8 @@ import type { Key } from '../base/key.ts';
 import { ANSWER_CHUNK_CHARS, WATCH_PING_MS, WATCH_STUCK_MS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
 import { Turns } from '../base/turns.ts';
-import { headerLine, type Exchange, type Piece } from '../http/exchange.ts';
-import type { Reply } from '../record/reply.ts';
+import { headerLine, type Exchange, type Kept, type Piece } from '../http/exchange.ts';
+import { isKept, type Reply } from '../record/reply.ts';
 import type { LostEvent, Watch, WatchEvent } from '../record/watch.ts';
 import { failLate, JSON_HEAD, sendFailure } from './answer.ts';
 import { JSON_TYPE, weightOf } from './negotiate.ts';
@@ -160,7 +160,9 @@ async function tellRecord(
   if (!grant.covers(key)) return;
   const told = (reply: Reply): void => {
     if (reply.status !== 'ok') return;
-    writer.add({ kind: 'store', key, meta: reply.meta, value: values ? reply.value : undefined });
+    const { meta, value } = reply;
+    const kept = value !== undefined && isKept(value) ? value : undefined;
+    writer.add({ kind: 'store', key, meta, value: values ? value : undefined }, kept);
   };
   const reply = options.engine.serve({ action: 'load', key });
   if (reply instanceof Promise) told(await reply);
@@ -196,14 +198,17 @@ class StreamWriter {
     return this.#text.length >= ANSWER_CHUNK_CHARS || this.#isFull;
   }
 
-  /** Takes an event, at once: its value may not be there later. */
-  add(event: WatchEvent): void {
+  /** Takes an event, at once: its value may not be there later, unless it is `kept` or can be. */
+  add(event: WatchEvent, kept?: Kept): void {
     const parts = partsOfStreamEvent(event);
-    if (parts === undefined) return this.#append(renderStreamEvent(event));
+    if (parts === undefined) {
+      this.#append(renderStreamEvent(event));
+      return kept?.lease?.release();
+    }
     const [before, value, after] = parts;
     this.#append(before);
     this.#write(this.#text);
-    this.#write(value);
+    this.#write(value, kept ?? keptIn(event));
     this.#text = after;
   }
 
@@ -232,9 +237,9 @@ class StreamWriter {
     return !this.#exchange.isGone;
   }
 
-  #write(piece: Piece): void {
+  #write(piece: Piece, kept?: Kept): void {
     if (!this.#exchange.isAnswered) this.#exchange.begin(200, STREAM_HEAD);
-    if (piece.length > 0) this.#isFull = !this.#exchange.write(piece);
+    if (piece.length > 0) this.#isFull = !this.#exchange.write(piece, kept);
   }
 
   #append(event: string): void {
@@ -252,6 +257,14 @@ class StreamWriter {
     this.#closing?.removeEventListener('abort', abort);
     cancel();
   }
+}
+
+/** What vouches for the value of an event; undefined if it must be copied. */
+function keptIn(event: WatchEvent): Kept | undefined {
+  if (event.kind !== 'store' || event.value === undefined) return undefined;
+  if (isKept(event.value)) return event.value;
+  const lease = event.lend?.();
+  return lease && { lease };
 }
 
 /** Answers what has happened since a position, or where to begin, as one document. */

@@ -22,7 +22,7 @@ import type {
   WatchPlace,
   WatchQuery,
 } from '../record/watch.ts';
-import type { RecordCopy } from '../store/transfer.ts';
+import type { Transfer } from '../store/transfer.ts';
 import { decodePosition, encodePosition } from './position.ts';
 import {
   LocalSource,
@@ -34,7 +34,7 @@ import {
 
 /** The store of this node, as far as it is watched. */
 export interface WatchedStore extends Changing {
-  readonly transfer: { copy(key: Key, partition: number): RecordCopy | undefined };
+  readonly transfer: Pick<Transfer, 'copy' | 'lend'>;
 }
 
 /** Another member, as far as it is watched. */
@@ -148,10 +148,12 @@ export class Watching {
     this.#watchers++;
     const { self, life, partitions, store } = this.#options;
     const stateOf = (key: Key): StoreEvent | undefined => {
-      const copy = store.transfer.copy(key, partitionOf(key, partitions));
+      const partition = partitionOf(key, partitions);
+      const copy = store.transfer.copy(key, partition);
       if (copy === undefined) return undefined;
       const { meta, value } = copy;
-      return { kind: 'store', key, meta, value: values ? value : undefined };
+      if (!values) return { kind: 'store', key, meta, value: undefined };
+      return { kind: 'store', key, meta, value, lend: () => store.transfer.lend(key, partition) };
     };
     const onClose = (): void => void this.#watchers--;
     const history = this.#history;
@@ -191,7 +193,14 @@ function keptIn(
   event: Exclude<WatchEvent, { kind: 'lost' | 'ready' }>,
 ): KeptEvent {
   const kept: KeptEvent =
-    event.kind === 'store' ? { ...event, value: event.value && copyOf(event.value) } : event;
+    event.kind === 'store'
+      ? {
+          kind: 'store',
+          key: event.key,
+          meta: event.meta,
+          value: event.value && copyOf(event.value),
+        }
+      : event;
   events.push(kept);
   return kept;
 }

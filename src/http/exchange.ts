@@ -53,8 +53,11 @@ export interface Exchange {
 
   /** Begins an answer whose length is not known; nothing is sent before the first piece. */
   begin(status: number, headers: HeaderLines): void;
-  /** Goes on with it; false if the client does not keep up: then wait until it has {@link drained}. */
-  write(piece: Piece): boolean;
+  /**
+   * Goes on with it, with a piece that may be on loan, as in {@link send}; false if the client does not
+   * keep up: then wait until it has {@link drained}.
+   */
+  write(piece: Piece, kept?: Kept): boolean;
   end(piece?: Piece): void;
   /** Resolves when more can be written, or never will be. */
   drained(): Promise<void>;
@@ -141,8 +144,8 @@ export class WithHeaders implements Exchange {
     this.#exchange.begin(status, headers + this.#headers);
   }
 
-  write(piece: Piece): boolean {
-    return this.#exchange.write(piece);
+  write(piece: Piece, kept?: Kept): boolean {
+    return this.#exchange.write(piece, kept);
   }
 
   end(piece?: Piece): void {

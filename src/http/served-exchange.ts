@@ -177,14 +177,15 @@ export class ServedExchange implements Exchange {
     this.#headers = headers;
   }
 
-  write(piece: Piece): boolean {
-    if (this.isGone) return false;
+  write(piece: Piece, kept?: Kept): boolean {
     const { outbox } = this.#line;
-    if (this.#answer === 'begun') this.#addStreamHead();
-    if (this.#answer !== 'written to') return false;
-    if (this.method !== 'HEAD' && piece.length > 0) {
-      outbox.addPieces(this.#isChunked ? chunk(piece) : [piece]);
+    if (this.#answer === 'begun' && !this.isGone) this.#addStreamHead();
+    if (this.#answer !== 'written to' || this.isGone) {
+      kept?.lease?.release();
+      return false;
     }
+    if (this.method === 'HEAD' || piece.length === 0) kept?.lease?.release();
+    else outbox.addPieces(this.#isChunked ? chunk(piece) : [piece], kept);
     outbox.flush();
     return !outbox.isFull;
   }

@@ -3,6 +3,7 @@
 import type { RemovalCause } from './change.ts';
 import type { Interest } from './interest.ts';
 import type { Key } from '../base/key.ts';
+import type { Lease } from '../base/lease.ts';
 import type { ByteRange, KeptBytes, Meta } from './reply.ts';
 
 /** What a client watches. */
@@ -34,6 +35,8 @@ export interface StoreEvent<Value extends ByteRange = ByteRange> {
   readonly meta: Meta;
   /** Undefined where values are not asked for. */
   readonly value: Value | undefined;
+  /** Keeps the value where it lies, if called at once; undefined where that cannot be. */
+  readonly lend?: () => Lease | undefined;
 }
 
 /** A record is gone, and why. */

@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
 import { keyText, type Key } from '../base/key.ts';
+import type { Lease } from '../base/lease.ts';
 import type { RecordState, RemovalCause } from '../record/change.ts';
 import { isLive } from '../record/expiry.ts';
 import type { Meta } from '../record/reply.ts';
@@ -82,6 +83,13 @@ export class Transfer {
     const now = clock();
     const { deadline, ...rest } = map.stateOf(address);
     return isLive(deadline, now) ? { ...rest, leftUs: deadline - now } : undefined;
+  }
+
+  /** Keeps the value that {@link copy} gives where it lies; undefined where it shares its memory. */
+  lend(key: Key, partition: number): Lease | undefined {
+    const { map } = this.#parts;
+    const address = map.find(map.seek(key, partition, this.#packed));
+    return address === 0 ? undefined : map.records.lease(address);
   }
 
   /**

@@ -98,6 +98,38 @@ test('large values that their clients do not read are held within a bound', asyn
   await ask(node.url, 'DELETE', '/v1/keys/large');
 });
 
+test('200 who watch large values and do not read hold little, and who reads is told of all', async () => {
+  const watch = `GET /v1/watch?prefix=w&values=true ${HEAD}\r\n`;
+  using reader = await Wire.open(node.port);
+  // What fills the values is not kept.
+  let told = '';
+  reader.socket.removeAllListeners('data').on('data', (piece: string) => {
+    told += piece.replaceAll('z', '');
+  });
+  reader.send(watch);
+  for (const socket of await openMany(200)) socket.write(watch);
+  await eventually(() => expect(told).toContain('event: ready'));
+  for (let n = 0; n < 24; n++) {
+    await put(node.url, `w${n % 12}`, `"${n} ${'z'.repeat(2 * MIB)}"`);
+    // 64 MiB of values that are there, 64 MiB of those that were, and 64 KiB for each.
+    expect(takenMib()).toBeLessThan(180);
+  }
+  await eventually(() => {
+    for (let n = 12; n < 24; n++) expect(told).toContain(`"${n} "`);
+  });
+  expect(told).not.toContain('event: lost');
+});
+
+test('large values that a watch begins with are given back', async () => {
+  for (let n = 0; n < 30; n++) {
+    await put(node.url, 'large', `"${'x'.repeat(4 * MIB)}"`);
+    using wire = await Wire.open(node.port);
+    wire.send(`GET /v1/watch?key=large&values=true&initial=true ${HEAD}\r\n`);
+    await wire.receives(/event: ready/);
+  }
+  expect(takenMib()).toBeLessThan(100);
+});
+
 test('10,000 idle connections, and 500 that drip, hold up nobody', async () => {
   const idle = Math.min(10_000, openFilesMax() - 2000);
   await openMany(idle);

@@ -10,6 +10,7 @@ import {
   headerLine,
   type Exchange,
   type HeaderLines,
+  type Kept,
   type Piece,
 } from '../../src/http/exchange.ts';
 import { answerOf, type Answer, type Question, type Send } from './client.ts';
@@ -104,10 +105,11 @@ export class TestExchange implements Exchange {
     this.#head = { status, headers: named };
   }
 
-  write(piece: Piece): boolean {
+  write(piece: Piece, kept?: Kept): boolean {
     if (!this.isAnswered) throw new Error('a piece before its head');
     // Copied: the bytes may be on loan.
     if (this.method !== 'HEAD') this.#pieces.push(Buffer.from(bytesOf(piece)));
+    kept?.lease?.release();
     return !this.isFull;
   }
 

@@ -2,6 +2,7 @@
 
 import type { Steps } from '../../base/json/scan.ts';
 import type { Key } from '../../base/key.ts';
+import type { Lease } from '../../base/lease.ts';
 import type { RecordState } from '../../record/change.ts';
 import type { Glimpse } from '../../record/glimpse.ts';
 import type { Meta, ByteRange, KeptBytes } from '../../record/reply.ts';
@@ -160,8 +161,13 @@ export class Records {
 
   /** A range of a value as bytes that stay, where the record has its memory to itself. */
   lend(address: BlockAddress, { bytes, start, end }: ByteRange): ByteRange | KeptBytes {
-    const lease = this.#arena.lend(address);
+    const lease = this.lease(address);
     return lease === undefined ? { bytes, start, end } : { bytes, start, end, isKept: true, lease };
+  }
+
+  /** Keeps a record as it is for a reader; undefined for one that shares its memory. */
+  lease(address: BlockAddress): Lease | undefined {
+    return this.#arena.lend(address);
   }
 
   /** Copies a record to a new block, as it is; 0 if there is no memory for it. */
