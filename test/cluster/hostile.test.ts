@@ -212,10 +212,10 @@ test('an owner that says "not mine" for ever is asked for a bounded time', async
   expect(requests).toBeLessThanOrEqual(1 + MOVE_WAIT_MS / NOT_MINE_PAUSE_MS);
 });
 
-/** A page of one key, as it travels; `hasMore` says that it is not the last. */
-function pageOf(key: string, hasMore: boolean): Buffer {
-  const head = Buffer.from([hasMore ? 1 : 0, key.length, 0]);
-  return Buffer.concat([head, Buffer.from(key)]);
+/** A page of keys, as it travels; `hasMore` says that it is not the last. */
+function pageOf(keys: readonly string[], hasMore: boolean): Buffer {
+  const written = keys.map((key) => `${String.fromCodePoint(key.length, 0)}${key}`);
+  return Buffer.from(`${hasMore ? '\x01' : '\x00'}${written.join('')}`);
 }
 
 const listers: [string, (connection: FakeConnection, frame: Frame) => void][] = [
@@ -234,17 +234,21 @@ test.each(listers)(
     await using cluster = await TestCluster.of();
     await using fake = await FakePeer.start(cluster.peer(2), cluster.peers(2));
     await cluster.start(1, [cluster.peer(2)]).logged('serving');
+    fake.onRequest = (connection, { id }) => connection.send('reply', id, Buffer.from([0]));
+    const [, tag] = await cluster.ownedKeys(2);
+    const [first, second] = [`{${tag}}first`, `{${tag}}second`];
     fake.onRequest = (connection, { id }) => {
-      connection.send('listReply', id, pageOf('first', true));
+      connection.send('listReply', id, pageOf([first], true));
+      // Where a page ends within a partition, that is asked for anew from its beginning.
       fake.onRequest = (again, frame) => {
-        again.send('listReply', frame.id, pageOf('second', false));
+        again.send('listReply', frame.id, pageOf([first, second], false));
       };
     };
-    const path = '/v1/keys?scope=cluster';
-    expect((await cluster.get(1, path)).json).toEqual(['first', 'second']);
+    const path = '/v1/keys?scope=cluster&prefix={';
+    expect((await cluster.get(1, path)).json).toEqual([first, second]);
 
     fake.onRequest = (connection, { id }) => {
-      connection.send('listReply', id, pageOf('first', true));
+      connection.send('listReply', id, pageOf([first], true));
       fake.onRequest = behave;
     };
     const answer = await cluster.get(1, path);
