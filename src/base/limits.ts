@@ -308,11 +308,17 @@ export const BEAT_MS = 250;
  */
 export const SILENT_BEATS_MAX = 20;
 
-/** Beats after which somebody is closed who has said nothing at all: 1 s. */
+/** Beats after which somebody who has dialled this node is closed who has said nothing at all: 1 s. */
 export const MUTE_BEATS_MAX = 4;
 
-/** Beats in which a peer must have said hello: 2 s. */
+/** Beats in which somebody who has dialled this node must have said hello: 2 s. */
 export const HELLO_BEATS_MAX = 8;
+
+/**
+ * Beats in which a peer that was dialled must have: 10 s, and no silence longer than that of a link that
+ * is up. One so busy that it just keeps its links can then make one, too.
+ */
+export const DIALLED_HELLO_BEATS_MAX = 40;
 
 /** Beats in which a frame, once begun, must have come whole: 10 s; a longer one is in parts. */
 export const FRAME_BEATS_MAX = 40;

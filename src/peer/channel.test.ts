@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { FakeNetwork, type FakeTransport } from '../../test/support/fake-network.ts';
 import { SteppedTimers } from '../../test/support/stepped-timers.ts';
 import { Budget } from '../base/budget.ts';
-import { Channel, type ChannelOptions, type ChannelUser } from './channel.ts';
+import { Channel, type ChannelOptions, type ChannelRole, type ChannelUser } from './channel.ts';
 import { FrameWriter, type Frame, type FrameKind } from './frame.ts';
 import type { Pipe } from './transport.ts';
 
@@ -39,8 +39,8 @@ interface Scene {
   readonly log: Log;
 }
 
-/** A channel that has been dialled by somebody who is free to send anything. */
-async function scene(): Promise<Scene> {
+/** A channel whose other end is free to send anything; by default that has dialled this one. */
+async function scene(role: ChannelRole = 'answers'): Promise<Scene> {
   const timers = new SteppedTimers();
   const network = new FakeNetwork(timers);
   const options: ChannelOptions = {
@@ -51,7 +51,7 @@ async function scene(): Promise<Scene> {
   };
   const log = new Log();
   const [pipe, far] = await dialled(network, network.transport('a:1'), timers);
-  const channel = new Channel(far, log, options, 'answers');
+  const channel = new Channel(far, log, options, role);
   const received: Buffer[] = [];
   pipe.attach({
     onBytes: (chunk) => void received.push(chunk),
@@ -102,6 +102,28 @@ test('who says no hello is closed within little more than two seconds, whatever 
   at.pipe.write([MAGIC]);
   await drip(at, frame('beat', 0), 200, 13);
   expect(at.log.closed).toBe('it said no hello');
+});
+
+test('a peer that was dialled may take as long to say hello as one whose link is up may be silent', async () => {
+  const at = await scene('asks');
+  await at.timers.step(4800);
+  at.pipe.write([MAGIC]);
+  await at.timers.step(4800);
+  expect(at.log.closed).toBeUndefined();
+  at.channel.open();
+  await at.timers.step(100);
+  await drip(at, frame('beat', 0), 4000, 3);
+  expect(at.log.closed).toBeUndefined();
+});
+
+test('a peer that was dialled is given up when it stays silent, or says other things for long', async () => {
+  const mute = await scene('asks');
+  await mute.timers.step(5500);
+  expect(mute.log.closed).toBe('it gives no sign of life');
+  const vague = await scene('asks');
+  vague.pipe.write([MAGIC]);
+  await drip(vague, frame('beat', 0), 500, 21);
+  expect(vague.log.closed).toBe('it said no hello');
 });
 
 test('a peer that goes silent is given up after some seconds, one that beats is not', async () => {

@@ -5,6 +5,7 @@ import type { Lease } from '../base/lease.ts';
 import {
   BEAT_MS,
   DIAL_TIMEOUT_MS,
+  DIALLED_HELLO_BEATS_MAX,
   FRAME_BEATS_MAX,
   HELLO_BEATS_MAX,
   LARGE_FRAMES_AT_ONCE,
@@ -369,8 +370,10 @@ export class Channel {
 
   #judge(): void {
     if (this.#phase === 'closed') return;
-    const isMute = this.#phase === 'magic' && this.#magicBytes === 0;
-    if (this.#helloBeats > HELLO_BEATS_MAX) this.close('it said no hello');
+    const isGuest = this.#role === 'answers';
+    const isMute = isGuest && this.#phase === 'magic' && this.#magicBytes === 0;
+    const helloBeatsMax = isGuest ? HELLO_BEATS_MAX : DIALLED_HELLO_BEATS_MAX;
+    if (this.#helloBeats > helloBeatsMax) this.close('it said no hello');
     else if (isMute && this.#silentBeats > MUTE_BEATS_MAX) this.close('it says nothing');
     else if (this.#stuckBeats > SILENT_BEATS_MAX) this.close('it does not read what it is sent');
     else if (this.#isBlocked) return;
