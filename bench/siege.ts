@@ -78,7 +78,7 @@ export async function siege({ minutes, progress }: Effort): Promise<Series[]> {
     const { p99, max } = quantiles(result.tookMs);
     progress(
       `siege: ${names.join(' + ')}: via another member p99 ${formatFigure(p99)} ms, ` +
-        `longest ${formatFigure(max)} ms, ${result.errors} errors; ${mib} MiB`,
+        `longest ${formatFigure(max)} ms, ${describeErrors(result)}; ${mib} MiB`,
     );
   }
   await delay(CALM_MS);
@@ -124,6 +124,12 @@ export async function siege({ minutes, progress }: Effort): Promise<Series[]> {
       bounds: [isWhole],
     },
   ];
+}
+
+/** How many errors there were, and which. */
+function describeErrors({ errors, kinds }: ProbeResult): string {
+  const each = Object.entries(kinds).map(([kind, count]) => ` (${count}: ${kind})`);
+  return `${errors} errors${each.join('')}`;
 }
 
 /** The keys that {@link fill} makes. */

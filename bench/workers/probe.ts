@@ -18,6 +18,8 @@ export interface ProbeResult {
   readonly tookMs: number[];
   /** Answers that were not 200. */
   readonly errors: number;
+  /** How many of them there were of each status and detail; status 0 where there was no answer. */
+  readonly kinds: Readonly<Record<string, number>>;
 }
 
 const PATIENCE_MS = 20_000;
@@ -32,10 +34,14 @@ for (;;) {
 
 async function measure(): Promise<ProbeResult> {
   const tookMs: number[] = [];
+  const kinds: Record<string, number> = {};
   let errors = 0;
   const load = async (n: number, dueMs: number): Promise<void> => {
-    const status = await ask(keys[n % keys.length]!);
-    if (status !== 200) errors++;
+    const kind = await ask(keys[n % keys.length]!);
+    if (kind !== undefined) {
+      errors++;
+      kinds[kind] = (kinds[kind] ?? 0) + 1;
+    }
     tookMs.push(performance.now() - dueMs);
   };
   const loads: Promise<void>[] = [];
@@ -46,18 +52,31 @@ async function measure(): Promise<ProbeResult> {
     loads.push(load(n, dueMs));
   }
   await Promise.all(loads);
-  return { tookMs, errors };
+  return { tookMs, errors, kinds };
 }
 
-/** The status of an answer, when all of it is there; 0 where there was none. */
-function ask(key: string): Promise<number> {
+/** Resolves when all of an answer is there, with what it is where it is not 200. */
+function ask(key: string): Promise<string | undefined> {
   const path = `/v1/keys/${key}`;
   return new Promise((resolve) => {
     request({ host, port, agent, path, timeout: PATIENCE_MS }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode!));
+      let text = '';
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (text += chunk))
+        .on('end', () => {
+          const { statusCode } = response;
+          resolve(statusCode === 200 ? undefined : `${statusCode} ${detailOf(text)}`);
+        });
     })
-      .on('timeout', () => resolve(0))
-      .on('error', () => resolve(0))
+      .on('timeout', () => resolve('0 timeout'))
+      .on('error', ({ message }) => resolve(`0 ${message}`))
       .end();
   });
+}
+
+/** What a failure says, whatever address it names. */
+function detailOf(problem: string): string {
+  const detail = /"detail":"([^"]*)"/.exec(problem)?.[1] ?? problem;
+  return detail.replace(/[\d.]+:\d+/g, 'A').slice(0, 100);
 }
