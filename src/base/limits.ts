@@ -70,24 +70,29 @@ export const HEADER_FIELDS_MAX = 4096;
 
 /**
  * A request that has waited for so long in a turn of the event loop is late. When requests were late for
- * longer than a stall, without a lull in which none was, those that are late are refused.
+ * longer than a stall, without a lull in which none was, those that are late are refused, until none was
+ * late for the time of a relief: refusing makes lulls.
  */
-export const LATE_MS = 30;
-export const STALL_MAX_MS = 500;
+export const LATE_MS = 20;
+export const STALL_MAX_MS = 200;
 export const LULL_MS = 100;
+export const RELIEF_MS = 5000;
 
 /**
  * How many are refused for each that is served, however late they are, after the first of them: to refuse
- * costs a seventh of what it costs to serve, and should not take the place of it.
+ * costs a quarter of what it costs to serve, and should not take the place of it.
  */
-export const REFUSED_PER_SERVED_MAX = 2;
-export const REFUSED_AHEAD_MAX = 20_000;
+export const REFUSED_PER_SERVED_MAX = 10;
+export const REFUSED_AHEAD_MAX = 100_000;
 
 /** What is read of a socket at a time. */
 export const READ_BYTES = 64 * KIB;
 
 /** Pipelined requests of one connection that are served before others get their turn. */
 export const PIPELINED_REQUESTS_MAX = 64;
+
+/** Where fewer requests of others come between two turns of a connection it waits for itself. */
+export const CROWD_REQUESTS_MIN = 4 * PIPELINED_REQUESTS_MAX;
 
 /** Entity tags in one `If-Match` or `If-None-Match`. */
 export const ENTITY_TAGS_MAX = 64;

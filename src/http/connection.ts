@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
 import {
   BODY_BYTES_PER_SECOND_MIN,
+  CROWD_REQUESTS_MIN,
   DRAIN_BYTES_MAX,
   HEADER_BYTES_MAX,
   PIPELINED_REQUESTS_MAX,
@@ -81,7 +82,10 @@ export class Connection implements Line, Debtor {
   #isReading = false;
   /** Whether what is being read has waited for too long. */
   #isOverdue = false;
-  /** Since when what has not been read may wait, where it waits for the node to get on. */
+  /** What is being read came between these times: both are the present turn, unless it waited for others. */
+  #cameFromMs = 0;
+  #cameToMs = 0;
+  /** Since when what comes next may have waited, where it did. */
   #waitingSinceMs: number | undefined;
   #isPaused = false;
   #hasClientEnded = false;
@@ -132,9 +136,9 @@ export class Connection implements Line, Debtor {
   #onData(chunk: Buffer): void {
     if (this.#isEnding) return this.#keepPace(chunk.length);
     if (this.#mayRead()) {
-      const sinceMs = this.#waitingSinceMs;
-      this.#waitingSinceMs = undefined;
-      this.#read(chunk, 0, sinceMs);
+      this.#cameToMs = this.#host.lateness.turnMs;
+      this.#cameFromMs = this.#waitingSinceMs ?? this.#cameToMs;
+      this.#read(chunk, 0);
       if (this.#message?.isHeadRead === true && !this.#message.isRead) this.#keepPace(chunk.length);
     } else {
       this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -158,14 +162,12 @@ export class Connection implements Line, Debtor {
     return !this.#message!.isRead && this.#exchange.takesBody;
   }
 
-  /**
-   * Reads and serves the requests in `chunk` from `from` on, as far as they can be. It waited since
-   * `sinceMs`, if that is given, and else since the turn began.
-   */
-  #read(chunk: Buffer, from: number, sinceMs?: number): void {
+  /** Reads and serves the requests in `chunk` from `from` on, as far as they can be. */
+  #read(chunk: Buffer, from: number): void {
     this.#isReading = true;
-    const { lateness } = this.#host;
-    const isPast = lateness.isPast(sinceMs ?? lateness.turnMs);
+    const waitedMs = this.#cameToMs - this.#cameFromMs;
+    const cameMs = this.#cameFromMs + (waitedMs * from) / chunk.length;
+    const isPast = this.#host.lateness.isPast(cameMs);
     let at = from;
     let served = 0;
     while (at < chunk.length && !this.#isEnding) {
@@ -174,7 +176,7 @@ export class Connection implements Line, Debtor {
         this.#message = Message.take();
         this.#sinceMs = this.#host.nowMs;
         // To read and write for one refusal costs as much as to serve: it is worth it only for many.
-        this.#isOverdue = isPast && (at > 0 || sinceMs !== undefined);
+        this.#isOverdue = isPast && (at > 0 || waitedMs > 0);
         served++;
       } else if (this.#message.isRead || this.#exchange?.takesBody === false) break;
       at = this.#message.read(chunk, at);
@@ -184,7 +186,7 @@ export class Connection implements Line, Debtor {
     this.outbox.flush();
     if (at < chunk.length && !this.#isEnding) {
       this.#postpone(chunk, at);
-      if (served === PIPELINED_REQUESTS_MAX) this.#takeTurn(chunk, sinceMs ?? lateness.turnMs);
+      if (served === PIPELINED_REQUESTS_MAX) this.#takeTurn(chunk);
     } else if (this.#exchange?.takesBody === false && !this.#message!.isRead) this.#pause();
   }
 
@@ -195,11 +197,18 @@ export class Connection implements Line, Debtor {
   }
 
   /** Lets others have their turn; nothing else would call this connection again. */
-  #takeTurn(chunk: Buffer, sinceMs: number): void {
-    // What follows came after this chunk, or, where there was more than one read could take, with it.
-    const isAll = chunk.length < READ_BYTES;
-    this.#waitingSinceMs ??= isAll ? this.#host.lateness.turnMs : sinceMs;
-    this.#host.turns.take(() => this.#goOn(sinceMs));
+  #takeTurn(chunk: Buffer): void {
+    const { lateness, turns } = this.#host;
+    const { requests } = lateness;
+    turns.take(() => {
+      // Who waits for few but himself sends more than he can be answered: his connection is full, and waits.
+      if (lateness.requests - requests < CROWD_REQUESTS_MIN) return this.#goOn();
+      this.#readOn();
+      if (this.#rest !== undefined) return;
+      // Next comes what came after this chunk, or, where there was more than one read could take, with it.
+      this.#waitingSinceMs = chunk.length < READ_BYTES ? this.#cameToMs : this.#cameFromMs;
+      turns.take(() => (this.#waitingSinceMs = undefined));
+    });
   }
 
   /** Deals with what the last read of a message brought. */
@@ -304,14 +313,19 @@ export class Connection implements Line, Debtor {
     });
   }
 
+  /** Reads on, where that did not wait for others. */
+  #goOn(): void {
+    this.#cameFromMs = this.#cameToMs = this.#host.lateness.turnMs;
+    this.#readOn();
+  }
+
   /** Reads on: what has come before, then what comes. */
-  #goOn(sinceMs?: number): void {
+  #readOn(): void {
     if (this.#isEnding || this.#isReading || this.isGone) return;
-    if (sinceMs === undefined) this.#waitingSinceMs = undefined;
     const rest = this.#rest;
     if (rest !== undefined) {
       this.#rest = undefined;
-      if (this.#mayRead()) this.#read(rest, this.#restAt, sinceMs);
+      if (this.#mayRead()) this.#read(rest, this.#restAt);
       else this.#rest = rest;
       if (this.#rest !== undefined) return;
       this.#restAt = 0;

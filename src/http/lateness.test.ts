@@ -5,6 +5,7 @@ import {
   LULL_MS,
   REFUSED_AHEAD_MAX,
   REFUSED_PER_SERVED_MAX,
+  RELIEF_MS,
   STALL_MAX_MS,
 } from '../base/limits.ts';
 import { Lateness } from './lateness.ts';
@@ -60,7 +61,7 @@ test('a pause of the machine is no overload, nor are some', () => {
   }
 });
 
-test('late again and again, a node refuses what is late, until there was a lull', () => {
+test('late again and again, a node refuses what is late, until there was a relief', () => {
   const loop = new SteppedLoop();
   expect(loop.run(LATE_MS, STALL_MAX_MS)).toBe(0);
   loop.turn(LATE_MS);
@@ -69,6 +70,8 @@ test('late again and again, a node refuses what is late, until there was a lull'
   expect(loop.turn(LATE_MS - 1)).toBe(false);
   expect(loop.turn(LATE_MS)).toBe(true);
   loop.run(1, LULL_MS + 1);
+  expect(loop.turn(LATE_MS)).toBe(true);
+  loop.run(1, RELIEF_MS + 1);
   expect(loop.turn(LATE_MS)).toBe(false);
 });
 

@@ -5,6 +5,7 @@ import {
   LULL_MS,
   REFUSED_PER_SERVED_MAX,
   REFUSED_AHEAD_MAX,
+  RELIEF_MS,
   STALL_MAX_MS,
 } from '../base/limits.ts';
 
@@ -20,6 +21,9 @@ export class Lateness {
   /** When something was late first and last, without a lull in between. */
   #firstMs = 0;
   #lastMs = -Infinity;
+  #isOverloaded = false;
+  /** How many requests were served or refused. */
+  requests = 0;
   /** How many more may be refused. */
   #refusable = REFUSED_AHEAD_MAX;
 
@@ -45,19 +49,25 @@ export class Lateness {
   isPast(sinceMs: number): boolean {
     const nowMs = this.#nowMs();
     if (nowMs - sinceMs < LATE_MS) return false;
-    if (nowMs - this.#lastMs > LULL_MS) this.#firstMs = nowMs;
+    if (nowMs - this.#lastMs > (this.#isOverloaded ? RELIEF_MS : LULL_MS)) {
+      this.#firstMs = nowMs;
+      this.#isOverloaded = false;
+    }
     this.#lastMs = nowMs;
-    return nowMs - this.#firstMs > STALL_MAX_MS;
+    this.#isOverloaded ||= nowMs - this.#firstMs > STALL_MAX_MS;
+    return this.#isOverloaded;
   }
 
   /** Counts a request that is served. */
   onServed(): void {
+    this.requests++;
     this.#refusable = Math.min(this.#refusable + REFUSED_PER_SERVED_MAX, REFUSED_AHEAD_MAX);
   }
 
   /** Counts a refusal, unless there were so many that little time is left to serve. */
   mayRefuse(): boolean {
     if (this.#refusable === 0) return false;
+    this.requests++;
     this.#refusable--;
     return true;
   }

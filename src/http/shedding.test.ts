@@ -97,11 +97,19 @@ describe('a node that has too much to do', () => {
     expect(last.isEnded).toBe(true);
   });
 
-  test('sheds what waits behind so many pipelined requests, too', async () => {
-    const { host, shedding } = lateHost();
-    const socket = await host.connect();
-    await socket.feedPieces([get('/keys/a').repeat(200)]);
-    expect(shedding.count).toBe(199);
-    expect(statusesOf(socket)).toHaveLength(200);
-  });
+  test.each([
+    [1, false],
+    [8, true],
+  ])(
+    'of %i clients that send more than they can be answered, sheds: %s',
+    async (clients, sheds) => {
+      const { host, shedding, served } = lateHost();
+      host.lateness = new Lateness(() => served.length);
+      const requests = get('/keys/a').repeat(2 * STALL_MAX_MS);
+      const sockets = await Promise.all(Array.from({ length: clients }, () => host.connect()));
+      await Promise.all(sockets.map((socket) => socket.feedPieces([requests, requests])));
+      for (const socket of sockets) expect(statusesOf(socket)).toHaveLength(4 * STALL_MAX_MS);
+      expect(shedding.count > 0).toBe(sheds);
+    },
+  );
 });
