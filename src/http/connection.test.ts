@@ -417,6 +417,7 @@ test('an application may take its time', async () => {
   await socket.feedPieces([GET]);
   await host.pass(300_000);
   answering(exchanges[0]!);
+  await socket.settled();
   expect(socket.received).toContain('200 OK');
 });
 

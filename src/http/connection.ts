@@ -183,7 +183,7 @@ export class Connection implements Line, Debtor {
       this.#onProgress(this.#message);
     }
     this.#isReading = false;
-    this.outbox.flush();
+    this.outbox.flushSoon();
     if (at < chunk.length && !this.#isEnding) {
       this.#postpone(chunk, at);
       if (served === PIPELINED_REQUESTS_MAX) this.#takeTurn(chunk);
@@ -290,7 +290,7 @@ export class Connection implements Line, Debtor {
 
   onAnswered(): void {
     if (this.#isReading) return;
-    this.outbox.flush();
+    this.outbox.flushSoon();
     this.#settle();
     this.#goOn();
   }

@@ -52,6 +52,19 @@ function giveBack({ buffer }: Buffer): void {
   spare.push(Buffer.from(buffer));
 }
 
+/**
+ * Whose text leaves when the turn ends: all of it at once, so that a reader whom the first of these writes has
+ * woken is awake for the others.
+ */
+let departing: Outbox[] = [];
+const DEPARTING_MAX = 64;
+
+function depart(): void {
+  const all = departing;
+  departing = [];
+  for (const outbox of all) outbox.flush();
+}
+
 export class Outbox {
   readonly #socket: Duplex;
   readonly #debtor: Debtor;
@@ -65,6 +78,7 @@ export class Outbox {
   #waitingBytes = 0;
   readonly #leases = new Set<Lease>();
   #isFull = false;
+  #isDeparting = false;
   /** Whether others come first. The client then owes nothing: it has read what it could. */
   #isPaced = false;
   #writes = 0;
@@ -95,7 +109,7 @@ export class Outbox {
     return this.#writes;
   }
 
-  /** Adds text, of which each character is a byte, to what the next {@link flush} writes. */
+  /** Adds text, of which each character is a byte, to what the next flush writes. */
   add(text: string): void {
     this.#text += text;
   }
@@ -133,8 +147,19 @@ export class Outbox {
     if (lease !== undefined && !this.#leases.has(lease)) lease.release();
   }
 
+  /** Writes what was added, when the turn ends or there is much of it. */
+  flushSoon(): void {
+    if (this.#text.length > PIECE_BYTES) return this.flush();
+    if (this.#text === '' || this.#isDeparting) return;
+    this.#isDeparting = true;
+    departing.push(this);
+    if (departing.length === 1) setImmediate(depart);
+    else if (departing.length === DEPARTING_MAX) depart();
+  }
+
   /** Writes what was added. */
   flush(): void {
+    this.#isDeparting = false;
     if (this.#text === '') return;
     const text = this.#text;
     this.#text = '';
@@ -142,8 +167,11 @@ export class Outbox {
       this.#wait(Buffer.from(text, 'latin1'));
       return;
     }
-    this.#socket.write(text, 'latin1', this.#onWritten);
-    if (this.#socket.writableLength > 0) this.#fill();
+    this.#socket.write(text, 'latin1');
+    if (this.#socket.writableLength === 0) return;
+    this.#fill();
+    // A call-back costs what it tells for nothing as a rule, so only what had to wait has one: behind it.
+    this.#socket.write('', 'latin1', this.#onWritten);
   }
 
   /** Writes what was added, and says that nothing follows. */
