@@ -7,39 +7,25 @@ import type { Socket } from 'node:net';
 
 import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
 import {
-  BODY_BYTES_PER_SECOND_MIN,
   CROWD_REQUESTS_MIN,
   DRAIN_BYTES_MAX,
-  HEADER_BYTES_MAX,
   PIPELINED_REQUESTS_MAX,
   READ_BYTES,
 } from '../base/limits.ts';
 import type { Turns } from '../base/turns.ts';
 import { statusLine, type HeadEnds } from './answer-head.ts';
+import { Arrival } from './arrival.ts';
 import { bodyTooLarge } from './body.ts';
 import type { BodyBudget, Debtor, UnreadBudget } from './budget.ts';
 import type { Application } from './exchange.ts';
-import { readHead, type HeadFacts } from './head.ts';
+import { readHead, troubleOf, type HeadFacts } from './head.ts';
 import type { Lateness } from './lateness.ts';
 import { Message } from './message.ts';
 import { Outbox } from './outbox.ts';
 import type { Pace } from './pace.ts';
+import { isTooSlow, type Patience } from './patience.ts';
 import { ServedExchange, type Line } from './served-exchange.ts';
 import type { Shedding } from './shedding.ts';
-
-/** How long a client may take, in milliseconds. */
-export interface Patience {
-  /** For the head of a request, from its first byte on. */
-  readonly headersMs: number;
-  /** For a whole request. */
-  readonly requestMs: number;
-  /** Between two signs of life on a connection, reading answers included. */
-  readonly idleMs: number;
-  /** For reading why the connection is being closed. */
-  readonly lingerMs: number;
-  /** For an answer to a client that has ended its side, and so may be gone: without a byte of it. */
-  readonly endedMs: number;
-}
 
 /** What the connections of a server share. */
 export interface Host {
@@ -82,11 +68,7 @@ export class Connection implements Line, Debtor {
   #isReading = false;
   /** Whether what is being read has waited for too long. */
   #isOverdue = false;
-  /** What is being read came between these times: both are the present turn, unless it waited for others. */
-  #cameFromMs = 0;
-  #cameToMs = 0;
-  /** Since when what comes next may have waited, where it did. */
-  #waitingSinceMs: number | undefined;
+  readonly #arrival = new Arrival();
   #isPaused = false;
   #hasClientEnded = false;
   /** When it did, or got a byte of its answer since. */
@@ -136,8 +118,7 @@ export class Connection implements Line, Debtor {
   #onData(chunk: Buffer): void {
     if (this.#isEnding) return this.#keepPace(chunk.length);
     if (this.#mayRead()) {
-      this.#cameToMs = this.#host.lateness.turnMs;
-      this.#cameFromMs = this.#waitingSinceMs ?? this.#cameToMs;
+      this.#arrival.begin(this.#host.lateness.turnMs);
       this.#read(chunk, 0);
       if (this.#message?.isHeadRead === true && !this.#message.isRead) this.#keepPace(chunk.length);
     } else {
@@ -165,9 +146,8 @@ export class Connection implements Line, Debtor {
   /** Reads and serves the requests in `chunk` from `from` on, as far as they can be. */
   #read(chunk: Buffer, from: number): void {
     this.#isReading = true;
-    const waitedMs = this.#cameToMs - this.#cameFromMs;
-    const cameMs = this.#cameFromMs + (waitedMs * from) / chunk.length;
-    const isPast = this.#host.lateness.isPast(cameMs);
+    const { hasWaited } = this.#arrival;
+    const isPast = this.#host.lateness.isPast(this.#arrival.atMs(from / chunk.length));
     let at = from;
     let served = 0;
     while (at < chunk.length && !this.#isEnding) {
@@ -176,7 +156,7 @@ export class Connection implements Line, Debtor {
         this.#message = Message.take();
         this.#sinceMs = this.#host.nowMs;
         // To read and write for one refusal costs as much as to serve: it is worth it only for many.
-        this.#isOverdue = isPast && (at > 0 || waitedMs > 0);
+        this.#isOverdue = isPast && (at > 0 || hasWaited);
         served++;
       } else if (this.#message.isRead || this.#exchange?.takesBody === false) break;
       at = this.#message.read(chunk, at);
@@ -205,9 +185,9 @@ export class Connection implements Line, Debtor {
       if (lateness.requests - requests < CROWD_REQUESTS_MIN) return this.#goOn();
       this.#readOn();
       if (this.#rest !== undefined) return;
-      // Next comes what came after this chunk, or, where there was more than one read could take, with it.
-      this.#waitingSinceMs = chunk.length < READ_BYTES ? this.#cameToMs : this.#cameFromMs;
-      turns.take(() => (this.#waitingSinceMs = undefined));
+      this.#arrival.end(chunk.length < READ_BYTES);
+      // What waits is read before the next turn is over.
+      turns.take(() => this.#arrival.rest());
     });
   }
 
@@ -218,7 +198,7 @@ export class Connection implements Line, Debtor {
       if (this.#exchange !== undefined) this.#deliver(this.#exchange, message);
       else if (!this.#open(message)) return;
     }
-    if (message.trouble !== undefined) this.#refuse(this.#troubleOf(message));
+    if (message.trouble !== undefined) this.#refuse(troubleOf(message));
     this.#settle();
   }
 
@@ -315,7 +295,7 @@ export class Connection implements Line, Debtor {
 
   /** Reads on, where that did not wait for others. */
   #goOn(): void {
-    this.#cameFromMs = this.#cameToMs = this.#host.lateness.turnMs;
+    this.#arrival.beginAnew(this.#host.lateness.turnMs);
     this.#readOn();
   }
 
@@ -371,23 +351,6 @@ export class Connection implements Line, Debtor {
     this.#wake?.();
     this.#wake = undefined;
     this.#host.onClosed(this);
-  }
-
-  #troubleOf(message: Message): Failure {
-    switch (message.trouble) {
-      case 'headers too large': {
-        const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
-        return failure('HEADERS_TOO_LARGE', detail);
-      }
-      case 'chunks too small':
-        return failure('MALFORMED_REQUEST', 'the heads of chunks and the trailers take too much');
-      case 'malformed':
-      case undefined:
-      default: {
-        const detail = `the request is not HTTP/1.1: ${message.reason}`;
-        return failure('MALFORMED_REQUEST', detail);
-      }
-    }
   }
 
   /** Answers what cannot be served, unless something was answered already, and ends the connection. */
@@ -449,7 +412,11 @@ export class Connection implements Line, Debtor {
       if (elapsedMs > patience.lingerMs) this.#socket.destroy();
     } else if (this.#message === undefined) {
       if (elapsedMs > patience.idleMs) this.#end();
-    } else if (!this.#message.isRead && this.#isLate(this.#message, elapsedMs)) {
+    } else if (
+      !this.#message.isRead &&
+      !this.#isPaused &&
+      isTooSlow(patience, this.#message, elapsedMs)
+    ) {
       this.#refuse(failure('REQUEST_TIMEOUT', 'the request did not arrive in time'));
     }
   }
@@ -462,14 +429,5 @@ export class Connection implements Line, Debtor {
       this.#endedAtMs = nowMs;
     }
     return nowMs - this.#endedAtMs > (this.outbox.isFull ? patience.idleMs : patience.endedMs);
-  }
-
-  #isLate(message: Message, elapsedMs: number): boolean {
-    const { headersMs, requestMs } = this.#host.patience;
-    // Paused, it is not the client who takes his time.
-    if (elapsedMs <= headersMs || this.#isPaused) return false;
-    if (!message.isHeadRead || elapsedMs > requestMs) return true;
-    const neededBytes = (BODY_BYTES_PER_SECOND_MIN * (elapsedMs - headersMs)) / 1000;
-    return message.wireBytes < neededBytes;
   }
 }

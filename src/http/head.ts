@@ -1,6 +1,7 @@
 /** Heads: what one must say for its request to be served, and the text of those that answer. */
 
 import { failure, type Failure } from '../base/errors.ts';
+import { HEADER_BYTES_MAX } from '../base/limits.ts';
 import type { Message } from './message.ts';
 
 /** What the head of a request says about the way it travels. */
@@ -129,4 +130,22 @@ export function valueOf(message: Message, name: string): string | undefined {
 function isOfTwoMinds(message: Message, n: number): boolean {
   const first = message.find(nameOf(message, n)!);
   return first !== n && message.value(first) !== message.value(n);
+}
+
+/** What is wrong with a message that could not be read on. */
+export function troubleOf(message: Message): Failure {
+  switch (message.trouble) {
+    case 'headers too large': {
+      const detail = `request line and headers have at most ${HEADER_BYTES_MAX} bytes together`;
+      return failure('HEADERS_TOO_LARGE', detail);
+    }
+    case 'chunks too small':
+      return failure('MALFORMED_REQUEST', 'the heads of chunks and the trailers take too much');
+    case 'malformed':
+    case undefined:
+    default: {
+      const detail = `the request is not HTTP/1.1: ${message.reason}`;
+      return failure('MALFORMED_REQUEST', detail);
+    }
+  }
 }

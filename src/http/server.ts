@@ -10,11 +10,6 @@ import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
   HANDSHAKE_TIMEOUT_MS,
-  ENDED_TIMEOUT_MS,
-  HEADERS_TIMEOUT_MS,
-  IDLE_TIMEOUT_MS,
-  LINGER_MS,
-  REQUEST_TIMEOUT_MS,
 } from '../base/limits.ts';
 import { Turns } from '../base/turns.ts';
 import type { Address } from '../net/address.ts';
@@ -22,23 +17,16 @@ import { listen } from '../net/listen.ts';
 import { clientTls, type TlsMaterial } from '../net/tls.ts';
 import { HeadEnds } from './answer-head.ts';
 import { BodyBudget, UnreadBudget } from './budget.ts';
-import { Connection, type Host, type Patience } from './connection.ts';
+import { Connection, type Host } from './connection.ts';
 import type { Application } from './exchange.ts';
 import { Lateness } from './lateness.ts';
 import { Pace } from './pace.ts';
+import { PATIENCE, type Patience } from './patience.ts';
 
 interface HttpServerOptions {
   readonly tls?: TlsMaterial | undefined;
   readonly patience?: Patience;
 }
-
-const PATIENCE: Patience = {
-  headersMs: HEADERS_TIMEOUT_MS,
-  requestMs: REQUEST_TIMEOUT_MS,
-  idleMs: IDLE_TIMEOUT_MS,
-  lingerMs: LINGER_MS,
-  endedMs: ENDED_TIMEOUT_MS,
-};
 
 /** How often the server looks for clients that take too long. */
 const SWEEP_MAX_MS = 500;

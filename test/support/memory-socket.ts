@@ -10,10 +10,11 @@ import { ANSWER_PACE, BODY_PACE } from '../../src/base/limits.ts';
 import { Turns } from '../../src/base/turns.ts';
 import { HeadEnds } from '../../src/http/answer-head.ts';
 import { BodyBudget, UnreadBudget } from '../../src/http/budget.ts';
-import { Connection, type Host, type Patience } from '../../src/http/connection.ts';
+import { Connection, type Host } from '../../src/http/connection.ts';
 import type { Application } from '../../src/http/exchange.ts';
 import { Lateness } from '../../src/http/lateness.ts';
 import { Pace } from '../../src/http/pace.ts';
+import type { Patience } from '../../src/http/patience.ts';
 
 /** The server's side of a connection. */
 export class MemorySocket extends Duplex {
