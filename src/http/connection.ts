@@ -163,7 +163,8 @@ export class Connection implements Line, Debtor {
       this.#onProgress(this.#message);
     }
     this.#isReading = false;
-    this.outbox.flushSoon();
+    if (served > 1) this.outbox.flush();
+    else this.outbox.flushSoon();
     if (at < chunk.length && !this.#isEnding) {
       this.#postpone(chunk, at);
       if (served === PIPELINED_REQUESTS_MAX) this.#takeTurn(chunk);
@@ -270,7 +271,7 @@ export class Connection implements Line, Debtor {
 
   onAnswered(): void {
     if (this.#isReading) return;
-    this.outbox.flushSoon();
+    this.outbox.flush();
     this.#settle();
     this.#goOn();
   }

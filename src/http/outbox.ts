@@ -53,8 +53,8 @@ function giveBack({ buffer }: Buffer): void {
 }
 
 /**
- * Whose text leaves when the turn ends: all of it at once, so that a reader whom the first of these writes has
- * woken is awake for the others.
+ * Whose text leaves when the turn ends, one answer of each: all at once, so that a reader whom the first of
+ * these writes has woken is awake for the others.
  */
 let departing: Outbox[] = [];
 const DEPARTING_MAX = 64;
