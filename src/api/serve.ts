@@ -81,7 +81,9 @@ export function serving(parse: (visit: Visit, key: Key) => Parsed): Handler {
 /** Serves without a promise where the answer is at hand. */
 function serve({ exchange, options }: Visit, request: Request | Failure): void | Promise<void> {
   if (isFailure(request)) return sendFailure(exchange, request);
-  const reply = options.engine.serve(request, () => exchange.isGone);
+  const { names } = exchange;
+  const named = names === undefined ? request : { ...request, names };
+  const reply = options.engine.serve(named, () => exchange.isGone);
   if (!(reply instanceof Promise)) return sendReply(exchange, request, reply);
   return reply.then((later) => sendReply(exchange, request, later));
 }

@@ -202,7 +202,13 @@ export const TOKEN_NAME_CHARS_MAX = 64;
 /** Bytes of the log that nobody has read yet; past it lines are dropped. */
 export const LOG_UNREAD_BYTES_MAX = MIB;
 
-/** Characters of a request target that a line of the log shows. */
+/** Characters of the id of a request, as a client or a proxy may give it. */
+export const REQUEST_ID_CHARS_MAX = 128;
+
+/** Characters of a trace and its span, with a dash between. */
+export const TRACE_CHARS = 32 + 1 + 16;
+
+/** Characters of a request target, or of a key, that a line of the log shows. */
 export const LOGGED_TARGET_CHARS_MAX = 512;
 
 /** Large values that are gone and still being read; past it whoever reads the oldest is cut off. */

@@ -37,7 +37,11 @@ export interface ClusterOptions extends MembershipOptions, GreeterOptions {
   readonly store: LocalEngine & Scanner & MigratingStore & WatchedStore;
   /** Listening already. */
   readonly transport: Transport;
+  readonly onServed?: OnServed | undefined;
 }
+
+/** Is told of each request with names that another member has sent here, and of what came of it. */
+export type OnServed = (request: Request, outcome: string, tookMs: number) => void;
 
 /** A change of members, as far as this node has a part in it. */
 export interface ChangeStats {
@@ -143,7 +147,18 @@ export class Cluster implements Engine, PeerHost {
     fence: Fence,
     isGone: () => boolean,
   ): Reply | NotMine | Promise<KeptReply | NotMine> {
-    return this.#router.serveHere(request, fence, isGone);
+    const { onServed } = this.#options;
+    if (request.names === undefined || onServed === undefined) {
+      return this.#router.serveHere(request, fence, isGone);
+    }
+    const startMs = performance.now();
+    const told = <T extends Reply | NotMine>(reply: T): T => {
+      const outcome = reply.status === 'failed' ? reply.code : reply.status;
+      onServed(request, outcome, performance.now() - startMs);
+      return reply;
+    };
+    const reply = this.#router.serveHere(request, fence, isGone);
+    return reply instanceof Promise ? reply.then(told) : told(reply);
   }
 
   scanHere(

@@ -2,6 +2,7 @@
 
 import type { Failure } from '../base/errors.ts';
 import type { Lease } from '../base/lease.ts';
+import type { RequestNames } from '../base/request-names.ts';
 import type { Shedding } from './shedding.ts';
 
 /** Bytes of an answer: text of which each character is one byte, or bytes as they are. */
@@ -28,6 +29,8 @@ export interface Exchange {
   readonly target: string;
   /** When its head had arrived, by `performance.now()`. */
   readonly arrivedMs: number;
+  /** What logs call it; only where requests are logged. */
+  readonly names?: RequestNames | undefined;
   /** Is told once, when the answer is complete or has broken off. */
   listener: AnswerListener | undefined;
 
@@ -90,12 +93,14 @@ export interface Application {
   readonly shedding?: Shedding;
 }
 
-/** An exchange whose answer has some headers more. */
+/** An exchange whose answer has some headers more, and that may have names. */
 export class WithHeaders implements Exchange {
+  readonly names: RequestNames | undefined;
   readonly #exchange: Exchange;
   readonly #headers: HeaderLines;
 
-  constructor(exchange: Exchange, headers: HeaderLines) {
+  constructor(exchange: Exchange, headers: HeaderLines, names = exchange.names) {
+    this.names = names;
     this.#exchange = exchange;
     this.#headers = headers;
   }

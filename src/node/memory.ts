@@ -18,6 +18,7 @@ import type { Backend, Setting } from './backend.ts';
 import { Beginning } from './beginning.ts';
 import type { Config } from './config.ts';
 import { Disk } from './disk.ts';
+import { logForwarded } from './forwarded.ts';
 import { joinsOf, readKept, type KeptTopology } from './kept.ts';
 import { listenAt } from './listen-at.ts';
 import { Maintenance } from './maintenance.ts';
@@ -128,6 +129,7 @@ async function makeCluster(
     ...joinsOf(joins.map(formatAddress), kept, own.self.addr),
     joinRetries: config['join-retries'],
     migrationBytesPerSecond: config['migration-rate'],
+    onServed: config['log-requests'] ? logForwarded(log) : undefined,
     clock: systemClock,
     scheduler,
     timers: systemTimers,

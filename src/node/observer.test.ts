@@ -99,6 +99,9 @@ test.each([
   `00-${'0'.repeat(32)}-${SPAN}-01`,
   `00-${TRACE}-${'0'.repeat(16)}-01`,
   `00-${TRACE.toUpperCase()}-${SPAN}-01`,
+  `00-${TRACE}-${SPAN}-01-more`,
+  `00-${TRACE}-${SPAN}-01, 00-${TRACE}-${SPAN}-01`,
+  `01-${TRACE}-${SPAN}-01more`,
   'nonsense',
 ])('the traceparent %j counts as none', async (traceparent) => {
   const { observer, lines } = observed(answer);

@@ -3,6 +3,7 @@
 import { SHED_TARGETS } from '../api/routes.ts';
 import { failure, httpStatus, type Failure } from '../base/errors.ts';
 import { LOGGED_TARGET_CHARS_MAX } from '../base/limits.ts';
+import { isRequestId, parseTraceparent } from '../base/request-names.ts';
 import {
   headerLine,
   WithHeaders,
@@ -57,7 +58,10 @@ export class Observer implements Application, AnswerListener {
   }
 
   #handleLogged(exchange: Exchange, log: Log): void {
-    const names = { request: requestIdOf(exchange), ...traceOf(exchange) };
+    const names = {
+      request: requestIdOf(exchange),
+      ...parseTraceparent(exchange.header('traceparent') ?? ''),
+    };
     exchange.listener = {
       onAnswer: ({ method, target, arrivedMs }, status) => {
         this.onAnswer(exchange, status);
@@ -66,7 +70,9 @@ export class Observer implements Application, AnswerListener {
         log.info({ ...names, method, target: shown, status, ms }, 'request');
       },
     };
-    this.#application.handle(new WithHeaders(exchange, headerLine('X-Request-Id', names.request)));
+    this.#application.handle(
+      new WithHeaders(exchange, headerLine('X-Request-Id', names.request), names),
+    );
   }
 }
 
@@ -77,14 +83,6 @@ let requests = 0;
 /** The id that the client or a proxy gave a request, or one of our own. */
 function requestIdOf(exchange: Exchange): string {
   const given = exchange.header('x-request-id');
-  if (given !== undefined && /^[\w.:@/+=-]{1,128}$/.test(given)) return given;
+  if (given !== undefined && isRequestId(given)) return given;
   return `${ID_PREFIX}-${(++requests).toString(36)}`;
-}
-
-/** The trace that a request belongs to (W3C Trace Context §3.2). */
-function traceOf(exchange: Exchange): { trace?: string; span?: string } {
-  const written = exchange.header('traceparent') ?? '';
-  const match =
-    /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-[\da-f]{2}(-|$)/.exec(written);
-  return match === null ? {} : { trace: match[1]!, span: match[2]! };
 }

@@ -11,10 +11,13 @@ import {
   KEY_BYTES_MAX,
   NUMBER_CHARS_MAX,
   POINTER_CHARS_MAX,
+  REQUEST_ID_CHARS_MAX,
+  TRACE_CHARS,
   TTL_NS_MAX,
   VALUE_BYTES_MAX,
   WATCHED_MAX,
 } from '../base/limits.ts';
+import { isRequestId, parseTrace, traceText, type RequestNames } from '../base/request-names.ts';
 import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
 import type { Condition, Request, Versions } from '../record/request.ts';
@@ -47,6 +50,8 @@ export const BOUNDS = {
   watched: bound('watched keys', 0, WATCHED_MAX),
   prefixBytes: bound('prefix bytes', 0, KEY_BYTES_MAX),
   changeNumber: bound('number of a change', 0, Number.MAX_SAFE_INTEGER),
+  requestIdBytes: bound('request id bytes', 1, REQUEST_ID_CHARS_MAX),
+  traceBytes: bound('trace bytes', TRACE_CHARS, TRACE_CHARS),
   metaNumber: bound('meta number', 0, Number.MAX_SAFE_INTEGER),
 };
 
@@ -75,6 +80,11 @@ export function isTtl(ttlNs: bigint): boolean {
 /** Which field of a request the other end would refuse; undefined if it can be sent. */
 export function unsendable(request: Request): string | undefined {
   if (!isWithin(BOUNDS.keyBytes, request.key.length)) return BOUNDS.keyBytes.name;
+  return checkNames(request.names) ?? checkOwn(request);
+}
+
+/** As {@link unsendable}, for what a request has beside key and names. */
+function checkOwn(request: Request): string | undefined {
   switch (request.action) {
     case 'index':
       return check(BOUNDS.index, request.index);
@@ -117,6 +127,13 @@ export function unsendable(request: Request): string | undefined {
     case 'expire':
       return checkCondition(request.condition) ?? checkTtl(request.ttlNs);
   }
+}
+
+function checkNames(names: RequestNames | undefined): string | undefined {
+  if (names === undefined) return undefined;
+  if (!isRequestId(names.request)) return BOUNDS.requestIdBytes.name;
+  const trace = traceText(names);
+  return trace === '' || parseTrace(trace) !== undefined ? undefined : BOUNDS.traceBytes.name;
 }
 
 function check(limits: Bound, value: number): string | undefined {

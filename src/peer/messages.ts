@@ -5,7 +5,7 @@ import { parseAddress } from '../net/address.ts';
 import { ProtocolError } from './frame.ts';
 
 /** The version of what peers say to each other. Nodes with different ones do not talk. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /**
  * The number of the frame that answers a hello: whether the peer lets this node in. Who is refused gets

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { Key } from '../base/key.ts';
+import type { RequestNames } from '../base/request-names.ts';
 import type { Meta, NodeRef, Reply, ByteRange } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
 import { FieldReader } from './fields.ts';
@@ -220,3 +221,43 @@ function failureOf(attempt: () => unknown): unknown {
     return error;
   }
 }
+
+const NAMES: RequestNames = { request: 'a-1', trace: 'a'.repeat(32), span: 'b'.repeat(16) };
+
+function bytesOf(request: Request): Buffer {
+  const writer = new FrameWriter();
+  writer.begin('request', 1, requestBytesMax(request));
+  writeRequest(writer, request);
+  writer.end();
+  return Buffer.concat(writer.take()).subarray(9);
+}
+
+function readBack(bytes: Buffer): Request {
+  return readRequest(new FieldReader({ bytes, start: 0, end: bytes.length }));
+}
+
+test('names travel with a request, with a trace or without; one that has none is no byte longer', () => {
+  const load: Request = {
+    action: 'load',
+    key: 'k' as Key,
+    condition: undefined,
+    pointer: undefined,
+  };
+  const bare = bytesOf(load);
+  expect(bare[0]).toBe(1);
+  for (const names of [NAMES, { request: 'x' }]) {
+    const named = bytesOf({ ...load, names });
+    expect(readBack(named)).toEqual({ ...load, names });
+    const traceBytes = 'trace' in names ? 49 : 0;
+    expect(named.length - bare.length).toBe(2 + names.request.length + traceBytes);
+  }
+});
+
+test.each([
+  { ...NAMES, request: 'two\nlines' },
+  { ...NAMES, trace: '0'.repeat(32) },
+  { ...NAMES, span: 'B'.repeat(16) },
+])('the names %j are refused', (names) => {
+  const bytes = bytesOf({ action: 'index', key: 'k' as Key, index: 1, names });
+  expect(() => readBack(bytes)).toThrow(ProtocolError);
+});

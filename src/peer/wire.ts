@@ -2,6 +2,7 @@
 
 import { failure, isFailureCode } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
+import { isRequestId, parseTrace, traceText, type RequestNames } from '../base/request-names.ts';
 import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
 import {
@@ -37,9 +38,12 @@ const ANY_VERSION = 0xfe;
 /** Bytes beside key, value, item and condition. */
 const REQUEST_BYTES_MAX = 32;
 
+/** Added to the number of an action where the names of the request come before its key. */
+const NAMED = 0x80;
+
 /** A bound of the bytes that {@link writeRequest} writes. */
 export function requestBytesMax(request: Request): number {
-  const bytes = REQUEST_BYTES_MAX + request.key.length;
+  const bytes = REQUEST_BYTES_MAX + request.key.length + namesBytesMax(request.names);
   switch (request.action) {
     case 'index':
       return bytes;
@@ -76,6 +80,10 @@ export function requestBytesMax(request: Request): number {
   }
 }
 
+function namesBytesMax(names: RequestNames | undefined): number {
+  return names === undefined ? 0 : 2 + names.request.length + traceText(names).length;
+}
+
 function lengthOf({ start, end }: ByteRange): number {
   return end - start;
 }
@@ -98,7 +106,13 @@ function conditionBytesMax(condition: Condition | undefined): number {
  * decides when a record expires.
  */
 export function writeRequest(to: FrameWriter, request: Request): void {
-  to.u8(ACTIONS[request.action].code);
+  const { code } = ACTIONS[request.action];
+  if (request.names === undefined) {
+    to.u8(code);
+  } else {
+    to.u8(code | NAMED);
+    writeNames(to, request.names);
+  }
   to.u16(request.key.length);
   to.latin1(request.key);
   switch (request.action) {
@@ -142,7 +156,14 @@ const INCREMENT_TEXTS = ['pointer', 'by', 'initial', 'min', 'max'] as const;
 
 /** Reads what {@link writeRequest} wrote; a value stays where it is. */
 export function readRequest(from: FieldReader): Request {
-  const action = ACTION_BY_CODE.get(from.u8());
+  const code = from.u8();
+  if (code < NAMED) return readNameless(from, code);
+  const names = readNames(from);
+  return { ...readNameless(from, code - NAMED), names };
+}
+
+function readNameless(from: FieldReader, code: number): Request {
+  const action = ACTION_BY_CODE.get(code);
   const key = readKey(from);
   switch (action) {
     case 'index':
@@ -182,6 +203,24 @@ export function readRequest(from: FieldReader): Request {
     case undefined:
       throw new ProtocolError('a request with an unknown action');
   }
+}
+
+function writeNames(to: FrameWriter, names: RequestNames): void {
+  to.u8(names.request.length);
+  to.latin1(names.request);
+  const trace = traceText(names);
+  to.u8(trace.length);
+  to.latin1(trace);
+}
+
+function readNames(from: FieldReader): RequestNames {
+  const request = from.latin1(within(BOUNDS.requestIdBytes, from.u8()));
+  if (!isRequestId(request)) throw new ProtocolError('a request id that is none');
+  const length = from.u8();
+  if (length === 0) return { request };
+  const trace = parseTrace(from.latin1(within(BOUNDS.traceBytes, length)));
+  if (trace === undefined) throw new ProtocolError('a trace that is none');
+  return { request, ...trace };
 }
 
 function readIncrement(from: FieldReader, key: Key): IncrementRequest {

@@ -1,6 +1,7 @@
 /** What can be asked of a record. */
 
 import type { Key } from '../base/key.ts';
+import type { RequestNames } from '../base/request-names.ts';
 import type { ByteRange } from './reply.ts';
 
 /**
@@ -40,6 +41,8 @@ export interface Condition {
 interface Target<A extends Action> {
   readonly action: A;
   readonly key: Key;
+  /** What logs call it, at its owner too; only where requests are logged. */
+  readonly names?: RequestNames | undefined;
 }
 
 /** What requests have that may depend on the record as it is. */

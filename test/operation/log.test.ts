@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { ask, put } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { NodeProcess } from '../support/node-process.ts';
+import { TestCluster } from '../support/test-cluster.ts';
 
 test('-log-requests: a line a request, with an id that the client is told', async () => {
   await using node = await NodeProcess.start(['-log-requests']);
@@ -12,6 +13,31 @@ test('-log-requests: a line a request, with an id that the client is told', asyn
   expect(line['request']).toBe(answer.headers['x-request-id']);
   await ask(node.url, 'GET', '/nowhere', { headers: { 'X-Request-Id': 'mine' } });
   await node.logged('request', { request: 'mine', status: 404 });
+});
+
+test('-log-requests: id and trace of a request stand in the log of the owner, too', async () => {
+  await using cluster = await TestCluster.form(2, ['-log-requests']);
+  const owner = cluster.peer(2);
+  let key = 'a';
+  while ((await put(cluster.url(1), key, '1')).body.node?.addr !== owner) key += 'a';
+  const load = (id: string, traceparent: string) =>
+    ask(cluster.url(1), 'GET', `/v1/keys/${key}`, {
+      headers: { 'X-Request-Id': id, traceparent },
+    });
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  const span = 'b7ad6b7169203331';
+  await load('good', `00-${trace}-${span}-01`);
+  const facts = { request: 'good', trace, span, action: 'load', key, outcome: 'ok' };
+  await cluster.node(2).logged('forwarded request', facts);
+  await load('bad', `00-${trace}-${span}`);
+  const line = await cluster.node(2).logged('forwarded request', { request: 'bad' });
+  expect(line).not.toHaveProperty('trace');
+  expect(
+    cluster
+      .node(1)
+      .log()
+      .some(({ msg }) => msg === 'forwarded request'),
+  ).toBe(false);
 });
 
 test('-log-format text is for people, -log-level leaves lines out', async () => {
