@@ -16,7 +16,9 @@ const CONNECTIONS = 32;
 const ROUND_MAX_MS = 30_000;
 const MEMORY = 'memhashd without a directory';
 const ALWAYS = 'memhashd -fsync always';
+/** As a program writes it: `for await (const entry of level.iterator())`. */
 const BARE = 'a bare iteration of the LevelDB';
+const BARE_BY_PIECES = 'the same with nextv(1000)';
 
 /** At most so many times what a request takes without a directory. */
 const RATIOS = { put: 1.5, get: 1.05 } as const;
@@ -90,7 +92,10 @@ function measure(
 
 async function measureStart(directory: string, records: number): Promise<Series[]> {
   const parameters: DiskParameters = { directory, records };
-  const { bareMs, startMs, writesPerSync } = await runWorker<DiskResult>('disk', parameters);
+  const { bareMs, bareByPiecesMs, startMs, writesPerSync } = await runWorker<DiskResult>(
+    'disk',
+    parameters,
+  );
   const millions = records / 1e6;
   return [
     {
@@ -101,6 +106,7 @@ async function measureStart(directory: string, records: number): Promise<Series[
       rows: [
         { system: OURS, value: startMs / 1000 },
         { system: BARE, value: bareMs / 1000 },
+        { system: BARE_BY_PIECES, value: bareByPiecesMs / 1000 },
       ],
       bounds: [{ of: 'ratio', limit: 'at most', bound: 2 }],
       note: 'every byte checked, all records in memory; the medians of three',

@@ -45,10 +45,19 @@ interface EntryIterator {
 }
 
 async function* readAll(iterator: EntryIterator, path: string): AsyncGenerator<Entries> {
+  const read = (): Promise<Entries> => {
+    const piece = iterator.nextv(PIECE_ENTRIES);
+    // It is looked at later, or by nobody if the reader has enough.
+    piece.catch(() => {});
+    return piece;
+  };
   try {
+    let next = read();
     for (;;) {
-      const entries = await iterator.nextv(PIECE_ENTRIES);
+      const entries = await next;
       if (entries.length === 0) return;
+      // LevelDB reads on in a thread of its own while these are put to use.
+      next = read();
       yield entries;
     }
   } catch (error) {
