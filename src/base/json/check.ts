@@ -96,7 +96,6 @@ const NAME = codeOf('name');
 const COLON = codeOf('colon');
 const STRING = codeOf('string');
 
-const FAIL = codeOf('fail');
 const OPEN_OBJECT = codeOf('openObject');
 const OPEN_ARRAY = codeOf('openArray');
 const CLOSE_OBJECT = codeOf('closeObject');
@@ -111,6 +110,11 @@ const START_PLACED = codeOf('startPlaced');
 
 /** States in which a number may end. */
 const NUMBERS = [codeOf('zero'), codeOf('integer'), codeOf('fraction'), codeOf('exponentDigits')];
+
+const TOO_DEEP = failure(
+  'NESTED_TOO_DEEPLY',
+  `a body nests at most ${NESTING_MAX} arrays and objects`,
+);
 
 /** Levels of nesting that one word of the stack holds. */
 const WORD_LEVELS = 32;
@@ -142,36 +146,86 @@ class Machine {
     this.#level = sink.level;
   }
 
-  /** Goes on up to `until`; false when nothing is left. */
+  /** Goes on up to `until`; false when nothing is left. In locals and in one piece, for it is run for every byte. */
   run(until: number): boolean {
     const bytes = this.#bytes;
+    const level = this.#level;
     let state = this.#state;
     let at = this.#at;
-    while (at < until) {
+    let depth = this.#depth;
+    let levels = this.#levels;
+    let nameAt = this.#nameAt;
+    reading: while (at < until) {
       const next = TRANSITIONS[(state << 8) | bytes[at]!]!;
       if (next < FIRST_ACTION) {
         state = next;
         at++;
-        // The bulk of most texts.
-        if (state === STRING) at = skipPlain(bytes, at, until);
-      } else if (next === START_PLACED) {
-        this.#startPlaced(at);
-        state = VALUE;
-      } else if (next === END_NUMBER) {
-        this.#endValue(at);
-        state = AFTER;
-      } else {
-        const after = this.#act(next, at);
-        if (after === FAIL) {
-          this.#failure ??= this.#malformed(state, at);
-          break;
-        }
-        state = after;
-        at++;
+        continue;
       }
+      switch (next) {
+        case START_NAME:
+        case START_STRING:
+          nameAt = next === START_NAME ? at : -1;
+          state = STRING;
+          // The bulk of most texts.
+          at = skipPlain(bytes, at + 1, until);
+          continue;
+        case START_PLACED:
+          if (depth === 0) this.#rootAt = at;
+          else if (depth === level) this.#memberAt = at;
+          state = VALUE;
+          continue;
+        case COMMA:
+          if (depth === 0) break reading;
+          state = (levels & 1) === 1 ? NAME : VALUE;
+          at++;
+          continue;
+        case OPEN_OBJECT:
+        case OPEN_ARRAY:
+          if (depth === NESTING_MAX) {
+            this.#failure = TOO_DEEP;
+            break reading;
+          }
+          if (depth > 0 && depth % WORD_LEVELS === 0) this.#outerLevels.push(levels);
+          levels = (levels << 1) | (next === OPEN_OBJECT ? 1 : 0);
+          depth++;
+          state = next === OPEN_OBJECT ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
+          at++;
+          continue;
+        case END_STRING:
+          at++;
+          if (nameAt < 0) break;
+          if (depth === level) {
+            this.#memberNameAt = nameAt;
+            this.#memberNameEnd = at;
+          }
+          state = COLON;
+          continue;
+        case CLOSE_OBJECT:
+        case CLOSE_ARRAY:
+          if (depth === 0 || (levels & 1) !== (next === CLOSE_OBJECT ? 1 : 0)) break reading;
+          depth--;
+          if (depth > 0 && depth % WORD_LEVELS === 0) levels = this.#outerLevels.pop()!;
+          else levels >>>= 1;
+          at++;
+          break;
+        case END_LITERAL:
+          at++;
+          break;
+        case END_NUMBER:
+          break;
+        default:
+          break reading;
+      }
+      state = AFTER;
+      if (depth <= level) this.#endValue(at, depth, (levels & 1) === 1);
     }
     this.#at = at;
     this.#state = state;
+    this.#depth = depth;
+    this.#levels = levels;
+    this.#nameAt = nameAt;
+    if (at < until) this.#failure ??= this.#malformed(state, at);
     return this.#failure === undefined && at < bytes.length;
   }
 
@@ -179,85 +233,20 @@ class Machine {
   outcome(): Range | Failure {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#depth === 0 && NUMBERS.includes(this.#state)) {
-      this.#endValue(this.#at);
+      this.#endValue(this.#at, 0, false);
       this.#state = AFTER;
     }
     if (this.#depth > 0 || this.#state !== AFTER) return this.#malformed(this.#state, this.#at);
     return { start: this.#rootAt, end: this.#rootEnd };
   }
 
-  /** Does what the byte at `at` asks for; the next state, or FAIL. */
-  #act(action: number, at: number): number {
-    switch (action) {
-      case START_STRING:
-        this.#nameAt = -1;
-        return STRING;
-      case START_NAME:
-        this.#nameAt = at;
-        return STRING;
-      case END_STRING:
-        if (this.#nameAt < 0) return this.#endValue(at + 1);
-        if (this.#depth === this.#level) {
-          this.#memberNameAt = this.#nameAt;
-          this.#memberNameEnd = at + 1;
-        }
-        return COLON;
-      case END_LITERAL:
-        return this.#endValue(at + 1);
-      case COMMA:
-        if (this.#depth === 0) return FAIL;
-        return this.#isInObject() ? NAME : VALUE;
-      case OPEN_OBJECT:
-        return this.#open(1) ? NAME_OR_CLOSE : FAIL;
-      case OPEN_ARRAY:
-        return this.#open(0) ? VALUE_OR_CLOSE : FAIL;
-      case CLOSE_OBJECT:
-        return this.#depth > 0 && this.#isInObject() ? this.#close(at) : FAIL;
-      case CLOSE_ARRAY:
-        return this.#depth > 0 && !this.#isInObject() ? this.#close(at) : FAIL;
-      default:
-        return FAIL;
-    }
-  }
-
-  #isInObject(): boolean {
-    return (this.#levels & 1) === 1;
-  }
-
-  #open(isObject: 0 | 1): boolean {
-    if (this.#depth === NESTING_MAX) {
-      const detail = `a body nests at most ${NESTING_MAX} arrays and objects`;
-      this.#failure = failure('NESTED_TOO_DEEPLY', detail);
-      return false;
-    }
-    if (this.#depth > 0 && this.#depth % WORD_LEVELS === 0) this.#outerLevels.push(this.#levels);
-    this.#levels = (this.#levels << 1) | isObject;
-    this.#depth++;
-    return true;
-  }
-
-  #close(at: number): number {
-    this.#depth--;
-    if (this.#depth > 0 && this.#depth % WORD_LEVELS === 0) this.#levels = this.#outerLevels.pop()!;
-    else this.#levels >>>= 1;
-    return this.#endValue(at + 1);
-  }
-
-  #startPlaced(at: number): void {
-    if (this.#depth === 0) this.#rootAt = at;
-    else if (this.#depth === this.#level) this.#memberAt = at;
-  }
-
-  /** Takes note of a value that ends before `end`; the next state. */
-  #endValue(end: number): number {
-    const depth = this.#depth;
-    if (depth === this.#level) {
-      if (this.#isInObject()) {
-        this.#sink.member(this.#memberNameAt, this.#memberNameEnd, this.#memberAt, end);
-      }
-    } else if (depth === this.#level - 1) this.#sink.close(end);
+  /** Takes note of a value that ends before `end`. */
+  #endValue(end: number, depth: number, isInObject: boolean): void {
     if (depth === 0) this.#rootEnd = end;
-    return AFTER;
+    if (depth === this.#level - 1) this.#sink.close(end);
+    else if (depth === this.#level && isInObject) {
+      this.#sink.member(this.#memberNameAt, this.#memberNameEnd, this.#memberAt, end);
+    }
   }
 
   #malformed(state: number, at: number): Failure {
@@ -273,15 +262,26 @@ class Machine {
   #expected(state: number): string {
     if (state !== AFTER) return expectedIn(state);
     if (this.#depth === 0) return 'the end';
-    return this.#isInObject() ? 'a comma or }' : 'a comma or ]';
+    return (this.#levels & 1) === 1 ? 'a comma or }' : 'a comma or ]';
   }
 }
+
+/** 1 for each byte that stands for itself inside a string and is ASCII. */
+const IS_PLAIN = TRANSITIONS.slice(STRING << 8, (STRING + 1) << 8).map((next) =>
+  Number(next === STRING),
+);
 
 /** The offset of the first byte from `from` on that is not plain ASCII inside a string. */
 function skipPlain(bytes: Uint8Array, from: number, until: number): number {
   let at = from;
-  while (at < until && TRANSITIONS[(STRING << 8) | bytes[at]!] === STRING) at++;
+  while (at + 4 <= until && areFourPlain(bytes, at)) at += 4;
+  while (at < until && IS_PLAIN[bytes[at]!] === 1) at++;
   return at;
+}
+
+function areFourPlain(bytes: Uint8Array, at: number): boolean {
+  const first = IS_PLAIN[bytes[at]!]! & IS_PLAIN[bytes[at + 1]!]!;
+  return (first & IS_PLAIN[bytes[at + 2]!]! & IS_PLAIN[bytes[at + 3]!]!) === 1;
 }
 
 function describeByte(byte: number): string {
