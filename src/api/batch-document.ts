@@ -12,6 +12,7 @@ import {
   ENTITY_TAGS_MAX,
   KEY_BYTES_MAX,
 } from '../base/limits.ts';
+import { viewOf } from '../base/view.ts';
 import { asKept } from '../record/reply.ts';
 import type { Condition, Pointer, Request, Versions } from '../record/request.ts';
 import { decode, pointerOf, ttlOf } from './document.ts';
@@ -35,27 +36,36 @@ const SHOWN_NAME_BYTES_MAX = 100;
 /** The shortest operation with its comma: `{"load":""},`. */
 const OPERATION_BYTES_MIN = 12;
 
-/** The members that an operation may have, by number. */
-const LOAD = 0;
-const STORE = 1;
-const DELETE = 2;
-const DATA = 3;
-const EXPIRE_TIME = 4;
-const IF_MATCH = 5;
-const IF_NONE_MATCH = 6;
-const POINTER = 7;
+/** The members that an operation may have, by number: those that are most often there are looked for first. */
+const POINTER = 0;
+const IF_NONE_MATCH = 1;
+const IF_MATCH = 2;
+const EXPIRE_TIME = 3;
+const DELETE = 4;
+const DATA = 5;
+const STORE = 6;
+const LOAD = 7;
 const NAMES = [
-  'load',
-  'store',
+  'pointer',
+  'if_none_match',
+  'if_match',
+  'expire_time',
   'delete',
   'data',
-  'expire_time',
-  'if_match',
-  'if_none_match',
-  'pointer',
+  'store',
+  'load',
 ].map(nameBytes);
 
-const BACKSLASH = 0x5c;
+/** Beside the bits of the members: the key is written without escapes. */
+const PLAIN_KEY = 1 << 8;
+
+const PLAIN_LOAD = (1 << LOAD) | PLAIN_KEY;
+
+/** Members that are keys. */
+const KEYS = (1 << LOAD) | (1 << STORE) | (1 << DELETE);
+/** Members that only a store has. */
+const OF_STORE = (1 << DATA) | (1 << EXPIRE_TIME);
+
 const QUOTE = 0x22;
 const CLOSING_BRACE = 0x7d;
 
@@ -70,18 +80,24 @@ export function* readBatch(body: Buffer, valueBytesMax: number): Steps<Operation
   if (kindOf(body, root.start) !== 'array') {
     return failure('MALFORMED_BODY', 'the body is not an array of operations');
   }
-  return operations.refusal() ?? operations;
+  return operations.refusal ?? operations;
 }
+
+/** Places of operations that are kept for the next batch, if they take no more than this. */
+const SPARE_PLACES_MAX = 16 * 1024;
+let sparePlaces: Int32Array | undefined;
 
 /** The operations of a batch: where in its body the values of their members are. */
 export class Operations implements MemberSink {
   readonly level = 2;
   readonly body: Buffer;
+  /** The same bytes. */
+  readonly view: DataView;
   readonly #valueBytesMax: number;
-  /** The beginning and the end of each member of each operation. */
-  readonly #places: Int32Array;
-  /** Which members each operation has, a bit each. */
-  readonly #members: Uint8Array;
+  /** The beginning and the end of each member of each operation, of those that it has. */
+  #places: Int32Array;
+  /** Which members each operation has, a bit each, and {@link PLAIN_KEY}. */
+  readonly #members: Uint16Array;
   #count = 0;
   /** Why the operation behind the last is none. */
   #problem: string | undefined;
@@ -89,17 +105,24 @@ export class Operations implements MemberSink {
 
   constructor(body: Buffer, valueBytesMax: number) {
     this.body = body;
+    this.view = viewOf(body);
     this.#valueBytesMax = valueBytesMax;
     const room = Math.min(Math.ceil(body.length / OPERATION_BYTES_MIN), BATCH_OPERATIONS_MAX);
-    this.#places = new Int32Array(room * NAMES.length * 2);
-    this.#members = new Uint8Array(room);
+    this.#places = takePlaces(placeOf(room, 0));
+    this.#members = new Uint16Array(room);
+  }
+
+  /** Gives its memory to the next batch: nothing may be asked any more. */
+  free(): void {
+    if (this.#places.length <= SPARE_PLACES_MAX) sparePlaces = this.#places;
+    this.#places = NO_PLACES;
   }
 
   get count(): number {
     return this.#count;
   }
 
-  member(nameStart: number, nameEnd: number, start: number, end: number): void {
+  member(nameStart: number, nameEnd: number, start: number, end: number, isPlain: boolean): void {
     if (this.#isOver) return;
     const member = nameAt(this.body, nameStart, nameEnd, NAMES);
     if (member < 0) {
@@ -111,14 +134,22 @@ export class Operations implements MemberSink {
     const place = placeOf(this.#count, member);
     this.#places[place] = start;
     this.#places[place + 1] = end;
-    this.#members[this.#count]! |= 1 << member;
+    let members = this.#members[this.#count]! | (1 << member);
+    // Of several keys the last counts, if they are of one kind; else there is no operation.
+    if (((1 << member) & KEYS) !== 0) {
+      members = isPlain ? members | PLAIN_KEY : members & ~PLAIN_KEY;
+    }
+    this.#members[this.#count] = members;
   }
 
   close(end: number): void {
     if (this.#isOver) return;
     if (this.body[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
     else if (this.#count === BATCH_OPERATIONS_MAX) this.#areTooMany = true;
-    else this.#count++;
+    else {
+      this.#problem = this.#formProblem(this.#count);
+      if (this.#problem === undefined) this.#count++;
+    }
   }
 
   get #isOver(): boolean {
@@ -126,11 +157,7 @@ export class Operations implements MemberSink {
   }
 
   /** Why nothing of the batch may be done. */
-  refusal(): Failure | undefined {
-    for (let at = 0; at < this.#count; at++) {
-      const problem = this.#formProblem(at);
-      if (problem !== undefined) return failure('MALFORMED_BODY', `operation ${at} ${problem}`);
-    }
+  get refusal(): Failure | undefined {
     if (this.#areTooMany) {
       const detail = `a batch has at most ${BATCH_OPERATIONS_MAX} operations`;
       return failure('TOO_MANY_OPERATIONS', detail);
@@ -140,12 +167,14 @@ export class Operations implements MemberSink {
   }
 
   #formProblem(at: number): string | undefined {
-    const isStore = this.#has(at, STORE);
-    const actions = Number(this.#has(at, LOAD)) + Number(isStore) + Number(this.#has(at, DELETE));
-    if (actions !== 1) return 'has not exactly one of load, store, delete';
-    if (!isStore && (this.#has(at, DATA) || this.#has(at, EXPIRE_TIME))) {
-      return 'has data or expire_time and is no store';
+    const members = this.#members[at]!;
+    const isStore = (members & (1 << STORE)) !== 0;
+    const keys = members & KEYS;
+    // A power of two is one bit.
+    if (keys === 0 || (keys & (keys - 1)) !== 0) {
+      return 'has not exactly one of load, store, delete';
     }
+    if (!isStore && (members & OF_STORE) !== 0) return 'has data or expire_time and is no store';
     if (this.body[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
       return 'has a key that is no string';
     }
@@ -154,10 +183,9 @@ export class Operations implements MemberSink {
 
   /** Whether an operation is a load of a whole value, without conditions, of a key that is written as it is. */
   isPlainLoad(at: number): boolean {
-    if (this.#members[at] !== 1 << LOAD) return false;
-    const start = this.keyStart(at);
-    const end = this.keyEnd(at);
-    return end > start && end - start <= KEY_BYTES_MAX && isPlain(this.body, start, end);
+    if (this.#members[at] !== PLAIN_LOAD) return false;
+    const keyBytes = this.keyEnd(at) - this.keyStart(at);
+    return keyBytes > 0 && keyBytes <= KEY_BYTES_MAX;
   }
 
   /** Where the key of a plain load begins in the body … */
@@ -224,7 +252,7 @@ export class Operations implements MemberSink {
     const end = this.#places[place + 1]!;
     if (end - start <= WRITTEN_KEY_BYTES_MAX) {
       // Unescaped, the bytes of the text are those of the key.
-      if (isPlain(this.body, start, end)) {
+      if ((this.#members[at]! & PLAIN_KEY) !== 0) {
         return checkKey(this.body.toString('latin1', start + 1, end - 1) as Key);
       }
       const text = decode(this.body, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
@@ -246,7 +274,6 @@ export class Operations implements MemberSink {
   }
 
   #has(at: number, member: number): boolean {
-    // Not there for more operations than there is room for: then one before has none of its members.
     return (this.#members[at]! & (1 << member)) !== 0;
   }
 }
@@ -256,10 +283,13 @@ function placeOf(operation: number, member: number): number {
   return (operation * NAMES.length + member) * 2;
 }
 
-/** Whether a string has no escapes. */
-function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] === BACKSLASH) return false;
-  return true;
+const NO_PLACES = new Int32Array(0);
+
+/** Memory for so many places, in which there may be anything. */
+function takePlaces(count: number): Int32Array {
+  const spare = sparePlaces;
+  sparePlaces = undefined;
+  return spare !== undefined && spare.length >= count ? spare : new Int32Array(count);
 }
 
 /** The versions that a condition lists; null if it lists none. */

@@ -2,7 +2,7 @@
 
 import { failure, httpStatus, isFailure, type Failure } from '../base/errors.ts';
 import { ANSWER_CHUNK_CHARS, BATCH_ANSWER_BYTES_MAX } from '../base/limits.ts';
-import { TextBuffer } from '../base/text-buffer.ts';
+import { Phrase, TextBuffer } from '../base/text-buffer.ts';
 import { headerLine, type Exchange, type HeaderLines } from '../http/exchange.ts';
 import type { Glimpse } from '../record/glimpse.ts';
 import { keep, release, type Reply } from '../record/reply.ts';
@@ -83,12 +83,12 @@ export class BatchResults {
       const text = this.#text;
       this.#separate();
       if (isFound) {
-        text.add('{"status":200,"etag":"');
+        text.addPhrase(SEEN);
         writeVersion(text, sight);
-        text.add('","data":');
-        text.copy(sight.bytes, sight.start, sight.end);
-        text.add('}');
-      } else text.add('{"status":404,"code":"KEY_NOT_FOUND"}');
+        text.addPhrase(DATA);
+        text.copyView(sight.view, sight.start, sight.end);
+        text.addPhrase(END);
+      } else text.addPhrase(NOT_SEEN);
     }
     this.#next++;
     return true;
@@ -175,10 +175,17 @@ export class BatchResults {
   }
 
   #separate(): void {
-    this.#text.add(this.#isFirst ? '\n' : ',\n');
+    this.#text.addPhrase(this.#isFirst ? FIRST : NEXT);
     this.#isFirst = false;
   }
 }
+
+const FIRST = new Phrase('\n');
+const NEXT = new Phrase(',\n');
+const SEEN = new Phrase('{"status":200,"etag":"');
+const NOT_SEEN = new Phrase('{"status":404,"code":"KEY_NOT_FOUND"}');
+const DATA = new Phrase('","data":');
+const END = new Phrase('}');
 
 const TOO_LARGE = failure(
   'ANSWER_TOO_LARGE',

@@ -51,10 +51,9 @@ class LaterEngine extends StoreEngine {
     return new Promise((resolve) => this.waiting.push(() => resolve(kept)));
   }
 
-  override glance(bytes: Buffer, start: number, end: number): Sight {
-    return bytes.toString('latin1', start, start + 3) === 'far'
-      ? undefined
-      : super.glance(bytes, start, end);
+  override glance(bytes: DataView, start: number, end: number): Sight {
+    const first = Array.from('far', (_, at) => bytes.getUint8(start + at));
+    return String.fromCharCode(...first) === 'far' ? undefined : super.glance(bytes, start, end);
   }
 }
 

@@ -50,6 +50,7 @@ async function answerBatch(visit: Visit, wish: Wish, body: Buffer): Promise<void
     await new BatchRun(visit, wish, operations, results).run(lane);
   } finally {
     results.free();
+    operations.free();
   }
 }
 
@@ -109,7 +110,7 @@ class BatchRun {
     const operations = this.#operations;
     if (!this.#canGlance || this.#results.next !== at || !operations.isPlainLoad(at)) return false;
     const { engine } = this.#visit.options;
-    const sight = engine.glance?.(operations.body, operations.keyStart(at), operations.keyEnd(at));
+    const sight = engine.glance?.(operations.view, operations.keyStart(at), operations.keyEnd(at));
     return sight !== undefined && this.#results.see(sight);
   }
 

@@ -20,28 +20,42 @@ export function partitionOf(key: Key, partitions: number): number {
 
 /** As {@link partitionOf}, of the key in the bytes `start` to `end`. */
 export function partitionOfBytes(
-  bytes: Uint8Array,
+  bytes: DataView,
   start: number,
   end: number,
   partitions: number,
 ): number {
-  const open = indexOf(bytes, OPEN, start, end);
-  const close = indexOf(bytes, CLOSE, open, end);
-  const isTagged = close > open + 1 && close < end;
-  const until = isTagged ? close : end;
   let crc = 0;
-  for (let at = isTagged ? open + 1 : start; at < until; at++) crc = crcStep(crc, bytes[at]!);
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const word = bytes.getInt32(at, true);
+    if (hasOpen(word)) return partitionOfTag(bytes, start, end, partitions);
+    crc =
+      CRC16_TABLE_3[(crc >> 8) ^ (word & 0xff)]! ^
+      CRC16_TABLE_2[(crc & 0xff) ^ ((word >> 8) & 0xff)]! ^
+      CRC16_TABLE_1[(word >> 16) & 0xff]! ^
+      CRC16_TABLE[word >>> 24]!;
+  }
+  for (; at < end; at++) {
+    const byte = bytes.getUint8(at);
+    if (byte === OPEN) return partitionOfTag(bytes, start, end, partitions);
+    crc = crcStep(crc, byte);
+  }
   return crc % partitions;
 }
 
 const OPEN = 0x7b;
-const CLOSE = 0x7d;
 
-/** Where a byte is first from `start` on; `end` if it is not before that. */
-function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== byte) at++;
-  return at;
+/** Whether one of the four bytes of a word is a `{`: only a byte of zero borrows from the bit above it. */
+function hasOpen(word: number): boolean {
+  const difference = word ^ 0x7b7b7b7b;
+  return ((difference - 0x01010101) & ~difference & 0x80808080) !== 0;
+}
+
+/** As {@link partitionOfBytes}, of a key that has a `{`. */
+function partitionOfTag(bytes: DataView, start: number, end: number, partitions: number): number {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+  return partitionOf(text.toString('latin1') as Key, partitions);
 }
 
 /** The CRC of each byte alone: polynomial 0x1021, most significant bit first, nothing inverted. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { TextBuffer } from './text-buffer.ts';
+import { Phrase, TextBuffer } from './text-buffer.ts';
+import { viewOf } from './view.ts';
 
 test('what was added comes out in order, however long', () => {
   const piece = fc.oneof(
@@ -19,14 +20,16 @@ test('what was added comes out in order, however long', () => {
       for (const added of pieces) {
         if (typeof added === 'string') {
           text.add(added);
-          expected.push(Buffer.from(added, 'latin1'));
+          text.addPhrase(new Phrase(added));
+          expected.push(Buffer.from(added, 'latin1'), Buffer.from(added, 'latin1'));
         } else if (typeof added === 'number') {
           text.addBase36(added);
           expected.push(Buffer.from(added.toString(36)));
         } else {
           const around = Buffer.concat([Buffer.from('<'), added, Buffer.from('>')]);
           text.copy(around, 1, 1 + added.length);
-          expected.push(added);
+          text.copyView(viewOf(around), 1, 1 + added.length);
+          expected.push(added, added);
         }
       }
       expect(text.bytes.equals(Buffer.concat(expected))).toBe(true);

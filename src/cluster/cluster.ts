@@ -138,7 +138,7 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request, isGone);
   }
 
-  glance(bytes: Uint8Array, start: number, end: number): Sight {
+  glance(bytes: DataView, start: number, end: number): Sight {
     return this.#router.glance(bytes, start, end);
   }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
+import { viewOf } from '../base/view.ts';
 import type { NotMine } from '../peer/host.ts';
 import type { Sight } from '../record/glimpse.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
@@ -54,7 +55,7 @@ class FakePeer implements RemoteEngine {
 }
 
 function glanceAt(router: Router, key: string): Sight {
-  return router.glance(Buffer.from(key), 0, key.length);
+  return router.glance(viewOf(Buffer.from(key)), 0, key.length);
 }
 
 /** A load of a key that this member owns. */

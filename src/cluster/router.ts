@@ -18,7 +18,7 @@ export interface LocalEngine {
   /** Serves a request for a key of this partition; what takes long stops when `isGone` says so. */
   serve(request: Request, partition: number, isGone?: () => boolean): Reply | Promise<KeptReply>;
   /** Loads the key in the bytes `start` to `end`, which is of this partition. */
-  glance(bytes: Uint8Array, start: number, end: number, partition: number): Glimpse | 'nothing';
+  glance(bytes: DataView, start: number, end: number, partition: number): Glimpse | 'nothing';
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -93,7 +93,7 @@ export class Router {
   }
 
   /** Loads the key in the bytes `start` to `end`, if this node owns it and nothing is in the way. */
-  glance(bytes: Uint8Array, start: number, end: number): Sight {
+  glance(bytes: DataView, start: number, end: number): Sight {
     const routes = this.#routes;
     const { local, moves } = this.#options;
     if (routes === undefined || this.#isClosed) return undefined;

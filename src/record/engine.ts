@@ -22,7 +22,7 @@ export interface Engine {
    * Loads the key in the bytes `start` to `end` where its record is at hand, as `serve` would, without an
    * object for it. Not there for an engine that has no records at hand.
    */
-  glance?(bytes: Uint8Array, start: number, end: number): Sight;
+  glance?(bytes: DataView, start: number, end: number): Sight;
 
   /**
    * The live keys, in groups that are each made when they are asked for. A key that is there from the

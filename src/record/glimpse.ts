@@ -7,6 +7,8 @@ export class Glimpse implements Pick<Meta, 'createdAt' | 'index'> {
   createdAt = 0;
   index = 0;
   bytes: Buffer = Buffer.alloc(0);
+  /** The same bytes: a look at four of them at a time takes a third of the time. */
+  view: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0));
   start = 0;
   end = 0;
 }

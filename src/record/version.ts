@@ -1,6 +1,6 @@
 /** Versions: the names of a record's states, which entity tags carry. */
 
-import type { TextBuffer } from '../base/text-buffer.ts';
+import { Phrase, type TextBuffer } from '../base/text-buffer.ts';
 import type { Meta } from './reply.ts';
 
 /** The first part of a version, which stays for minutes: printing it is what takes long. */
@@ -24,12 +24,20 @@ export function writeVersion(to: TextBuffer, meta: Version): void {
     return;
   }
   const high = highOf(meta);
-  to.add(textOf(high));
-  to.add('-');
+  if (high !== lastWritten) {
+    lastPhrase = new Phrase(`${high.toString(36)}-`);
+    lastWritten = high;
+  }
+  to.addPhrase(lastPhrase);
   to.addBase36(meta.createdAt - high * LOW);
-  to.add('-');
+  to.addPhrase(DASH);
   to.addBase36(meta.index);
 }
+
+/** As {@link lastHigh}, for {@link writeVersion}. */
+let lastWritten = -1;
+let lastPhrase = new Phrase('');
+const DASH = new Phrase('-');
 
 /** In two parts: a number of more than 32 bits takes V8 four times as long to print. */
 const LOW = 2 ** 28;

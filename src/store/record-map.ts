@@ -89,7 +89,7 @@ export class RecordMap {
 
   /** As {@link seek}, for the key in the bytes `start` to `end`. */
   seekBytes(
-    bytes: Uint8Array,
+    bytes: DataView,
     start: number,
     end: number,
     partition: number,

@@ -19,6 +19,7 @@ import {
 } from '../../test/support/store.ts';
 import type { Key } from '../base/key.ts';
 import { partitionOf } from '../base/partition.ts';
+import { viewOf } from '../base/view.ts';
 import type { Reply } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
@@ -551,7 +552,7 @@ test('a glance sees what a load does, counts as a use, and sees nothing that has
   const store = makeStore(hand);
   const look = (name: string): unknown => {
     const sight = store.glance(
-      Buffer.from(`"${name}"`),
+      viewOf(Buffer.from(`"${name}"`)),
       1,
       1 + name.length,
       partitionOf(key(name), 16),

@@ -162,7 +162,7 @@ export class Store implements Lister, Scanner {
   }
 
   /** Loads the key in the bytes `start` to `end`, which is of this partition. */
-  glance(bytes: Uint8Array, start: number, end: number, partition: number): Glimpse | 'nothing' {
+  glance(bytes: DataView, start: number, end: number, partition: number): Glimpse | 'nothing' {
     const now = this.#options.clock();
     const address = this.#find(
       this.#map.seekBytes(bytes, start, end, partition, this.#packed),

@@ -42,7 +42,7 @@ export class StoreEngine implements Engine {
     return this.store.serve(request, undefined, isGone);
   }
 
-  glance(bytes: Uint8Array, start: number, end: number): Sight {
+  glance(bytes: DataView, start: number, end: number): Sight {
     return this.store.glance(bytes, start, end, partitionOfBytes(bytes, start, end, PARTITIONS));
   }
 

@@ -25,8 +25,11 @@ export interface Checked {
 export interface MemberSink {
   /** 1 for the members of the outermost object, 2 for those of the objects in the outermost list. */
   readonly level: 1 | 2;
-  /** A member has the name in the string from `nameStart` to `nameEnd`, and the value in `start` to `end`. */
-  member(nameStart: number, nameEnd: number, start: number, end: number): void;
+  /**
+   * A member has the name in the string from `nameStart` to `nameEnd`, and the value in `start` to `end`; if
+   * that is a string, `isPlain` says whether it is without escapes.
+   */
+  member(nameStart: number, nameEnd: number, start: number, end: number, isPlain: boolean): void;
   /** The value that they are members of ends before `end`; or it is a value of another kind. */
   close(end: number): void;
 }
@@ -95,6 +98,7 @@ const NAME_OR_CLOSE = codeOf('nameOrClose');
 const NAME = codeOf('name');
 const COLON = codeOf('colon');
 const STRING = codeOf('string');
+const ESCAPE = codeOf('escape');
 
 const OPEN_OBJECT = codeOf('openObject');
 const OPEN_ARRAY = codeOf('openArray');
@@ -103,6 +107,7 @@ const CLOSE_ARRAY = codeOf('closeArray');
 const COMMA = codeOf('comma');
 const START_NAME = codeOf('startName');
 const START_STRING = codeOf('startString');
+const START_ESCAPE = codeOf('startEscape');
 const END_STRING = codeOf('endString');
 const END_LITERAL = codeOf('endLiteral');
 const END_NUMBER = codeOf('endNumber');
@@ -132,6 +137,8 @@ class Machine {
   readonly #outerLevels: number[] = [];
   /** Where the string that was begun last begins, if it is a name; -1 if it is a value. */
   #nameAt = -1;
+  /** Whether it has no escapes so far. */
+  #isPlain = true;
   /** The name of the member that the sink is to be told of next, and where its value begins. */
   #memberNameAt = 0;
   #memberNameEnd = 0;
@@ -155,6 +162,7 @@ class Machine {
     let depth = this.#depth;
     let levels = this.#levels;
     let nameAt = this.#nameAt;
+    let isPlain = this.#isPlain;
     reading: while (at < until) {
       const next = TRANSITIONS[(state << 8) | bytes[at]!]!;
       if (next < FIRST_ACTION) {
@@ -166,9 +174,15 @@ class Machine {
         case START_NAME:
         case START_STRING:
           nameAt = next === START_NAME ? at : -1;
+          isPlain = true;
           state = STRING;
           // The bulk of most texts.
           at = skipPlain(bytes, at + 1, until);
+          continue;
+        case START_ESCAPE:
+          isPlain = false;
+          state = ESCAPE;
+          at++;
           continue;
         case START_PLACED:
           if (depth === 0) this.#rootAt = at;
@@ -218,13 +232,14 @@ class Machine {
           break reading;
       }
       state = AFTER;
-      if (depth <= level) this.#endValue(at, depth, (levels & 1) === 1);
+      if (depth <= level) this.#endValue(at, depth, (levels & 1) === 1, isPlain);
     }
     this.#at = at;
     this.#state = state;
     this.#depth = depth;
     this.#levels = levels;
     this.#nameAt = nameAt;
+    this.#isPlain = isPlain;
     if (at < until) this.#failure ??= this.#malformed(state, at);
     return this.#failure === undefined && at < bytes.length;
   }
@@ -233,7 +248,7 @@ class Machine {
   outcome(): Range | Failure {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#depth === 0 && NUMBERS.includes(this.#state)) {
-      this.#endValue(this.#at, 0, false);
+      this.#endValue(this.#at, 0, false, true);
       this.#state = AFTER;
     }
     if (this.#depth > 0 || this.#state !== AFTER) return this.#malformed(this.#state, this.#at);
@@ -241,11 +256,11 @@ class Machine {
   }
 
   /** Takes note of a value that ends before `end`. */
-  #endValue(end: number, depth: number, isInObject: boolean): void {
+  #endValue(end: number, depth: number, isInObject: boolean, isPlain: boolean): void {
     if (depth === 0) this.#rootEnd = end;
     if (depth === this.#level - 1) this.#sink.close(end);
     else if (depth === this.#level && isInObject) {
-      this.#sink.member(this.#memberNameAt, this.#memberNameEnd, this.#memberAt, end);
+      this.#sink.member(this.#memberNameAt, this.#memberNameEnd, this.#memberAt, end, isPlain);
     }
   }
 

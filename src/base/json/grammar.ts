@@ -59,6 +59,7 @@ const ACTION_NAMES = [
   'comma',
   'startName',
   'startString',
+  'startEscape',
   'endString',
   'endLiteral',
   /** The byte after a number: it is looked at again. */
@@ -133,7 +134,7 @@ const ROWS: Readonly<Record<StateName, Row>> = {
   string: [
     [[0x20, 0x7f], 'string'],
     ['"', 'endString'],
-    ['\\', 'escape'],
+    ['\\', 'startEscape'],
     [[0xc2, 0xdf], 'tail1'],
     [[0xe0, 0xe0], 'afterE0'],
     [[0xe1, 0xef], 'tail2'],

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { Key } from '../../base/key.ts';
+import { viewOf } from '../../base/view.ts';
 import { PackedKey } from './packed-key.ts';
 
 const bytes = fc.uint8Array({ maxLength: 40 });
@@ -59,7 +60,7 @@ test('bytes are packed as the string of them is, wherever they lie', () => {
   fc.assert(
     fc.property(bytes, bytes, bytes, (array, before, behind) => {
       const packed = new PackedKey().pack(keyOf(array));
-      const all = Buffer.concat([before, array, behind]);
+      const all = viewOf(Buffer.concat([before, array, behind]));
       const start = before.length;
       const other = new PackedKey().pack(keyOf(behind)).packBytes(all, start, start + array.length);
       expect(other.length).toBe(packed.length);

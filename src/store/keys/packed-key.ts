@@ -41,17 +41,14 @@ export class PackedKey {
   }
 
   /** Takes the bytes `start` to `end` of others. */
-  packBytes(bytes: Uint8Array, start: number, end: number): this {
+  packBytes(bytes: DataView, start: number, end: number): this {
     const { words } = this;
     this.#length = end - start;
     let at = start;
     let word = 0;
-    for (; at + 4 <= end; at += 4) {
-      words[word++] =
-        bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    }
+    for (; at + 4 <= end; at += 4) words[word++] = bytes.getInt32(at, true);
     let rest = 0;
-    for (let shift = 0; at < end; shift += 8) rest |= bytes[at++]! << shift;
+    for (let shift = 0; at < end; shift += 8) rest |= bytes.getUint8(at++) << shift;
     words[word] = rest;
     return this;
   }

@@ -37,6 +37,7 @@ export type BlockAddress = number;
 export class Segment {
   readonly memory: ArrayBuffer;
   readonly bytes: Buffer;
+  readonly view: DataView;
   readonly u32: Uint32Array;
   readonly f64: Float64Array;
   readonly u64: BigUint64Array;
@@ -48,6 +49,7 @@ export class Segment {
   constructor(memory: ArrayBuffer) {
     this.memory = memory;
     this.bytes = Buffer.from(memory);
+    this.view = new DataView(memory);
     this.u32 = new Uint32Array(memory);
     this.f64 = new Float64Array(memory);
     this.u64 = new BigUint64Array(memory);

@@ -252,6 +252,7 @@ export class Records {
     to.createdAt = segment.f64[at + CREATED_F64] as number;
     to.index = segment.u32[at * 2 + INDEX_U32] as number;
     to.bytes = segment.bytes;
+    to.view = segment.view;
     to.start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
     to.end = to.start + (segment.u32[at * 2 + VALUE_BYTES_U32] as number);
     return to;
