@@ -12,7 +12,7 @@ import {
   ENTITY_TAGS_MAX,
   KEY_BYTES_MAX,
 } from '../base/limits.ts';
-import { viewOf } from '../base/view.ts';
+import { Text } from '../base/view.ts';
 import { asKept } from '../record/reply.ts';
 import type { Condition, Pointer, Request, Versions } from '../record/request.ts';
 import { decode, pointerOf, ttlOf } from './document.ts';
@@ -60,6 +60,7 @@ const NAMES = [
 const PLAIN_KEY = 1 << 8;
 
 const PLAIN_LOAD = (1 << LOAD) | PLAIN_KEY;
+const PLAIN_STORE = (1 << STORE) | (1 << DATA) | PLAIN_KEY;
 
 /** Members that are keys. */
 const KEYS = (1 << LOAD) | (1 << STORE) | (1 << DELETE);
@@ -91,8 +92,7 @@ let sparePlaces: Int32Array | undefined;
 export class Operations implements MemberSink {
   readonly level = 2;
   readonly body: Buffer;
-  /** The same bytes. */
-  readonly view: DataView;
+  readonly text: Text;
   readonly #valueBytesMax: number;
   /** The beginning and the end of each member of each operation, of those that it has. */
   #places: Int32Array;
@@ -105,7 +105,7 @@ export class Operations implements MemberSink {
 
   constructor(body: Buffer, valueBytesMax: number) {
     this.body = body;
-    this.view = viewOf(body);
+    this.text = new Text(body);
     this.#valueBytesMax = valueBytesMax;
     const room = Math.min(Math.ceil(body.length / OPERATION_BYTES_MIN), BATCH_OPERATIONS_MAX);
     this.#places = takePlaces(placeOf(room, 0));
@@ -181,21 +181,25 @@ export class Operations implements MemberSink {
     return isStore && !this.#has(at, DATA) ? 'is a store without data' : undefined;
   }
 
-  /** Whether an operation is a load of a whole value, without conditions, of a key that is written as it is. */
-  isPlainLoad(at: number): boolean {
-    if (this.#members[at] !== PLAIN_LOAD) return false;
-    const keyBytes = this.keyEnd(at) - this.keyStart(at);
-    return keyBytes > 0 && keyBytes <= KEY_BYTES_MAX;
+  /** Whether an operation is a load of a whole value, or a store for good, without conditions. */
+  kindOf(at: number): 'load' | 'store' | 'other' {
+    const members = this.#members[at];
+    if (members === PLAIN_LOAD) return 'load';
+    return members === PLAIN_STORE ? 'store' : 'other';
   }
 
-  /** Where the key of a plain load begins in the body … */
-  keyStart(at: number): number {
-    return this.#places[placeOf(at, LOAD)]! + 1;
+  /** Where the key of an operation lies that is written without escapes; undefined if it cannot be one. */
+  keyRange(at: number): Range | undefined {
+    const place = this.#keyPlace(at);
+    const start = this.#places[place]! + 1;
+    const end = this.#places[place + 1]! - 1;
+    return end > start && end - start <= KEY_BYTES_MAX ? { start, end } : undefined;
   }
 
-  /** … and ends. */
-  keyEnd(at: number): number {
-    return this.#places[placeOf(at, LOAD) + 1]! - 1;
+  /** Where the value of a store lies; undefined if it is too large. */
+  valueRange(at: number): Range | undefined {
+    const range = this.#range(at, DATA)!;
+    return range.end - range.start <= this.#valueBytesMax ? range : undefined;
   }
 
   /** The operation at a position, made anew each time. */

@@ -75,7 +75,7 @@ export class BatchResults {
     return this.#next;
   }
 
-  /** Takes the outcome of a plain load at the next position; false if there is no room for its value. */
+  /** Takes what was seen for the operation at the next position; false if there is no room for its value. */
   see(sight: Glimpse | 'nothing'): boolean {
     const isFound = sight !== 'nothing';
     if (!this.#wish.minimal) {
@@ -85,8 +85,11 @@ export class BatchResults {
       if (isFound) {
         text.addPhrase(SEEN);
         writeVersion(text, sight);
-        text.addPhrase(DATA);
-        text.copyView(sight.view, sight.start, sight.end);
+        text.addPhrase(QUOTE);
+        if (sight.end > sight.start) {
+          text.addPhrase(DATA);
+          text.copyView(sight.view, sight.start, sight.end);
+        }
         text.addPhrase(END);
       } else text.addPhrase(NOT_SEEN);
     }
@@ -140,20 +143,20 @@ export class BatchResults {
     const text = this.#text;
     const value = reply.status === 'ok' ? reply.value : undefined;
     this.#separate();
-    if (isOf(operation, 'delete')) text.add('{"status":200');
+    if (isOf(operation, 'delete')) text.addPhrase(DONE);
     else {
-      text.add(reply.status === 'ok' ? '{"status":200,"etag":"' : '{"status":304,"etag":"');
+      text.addPhrase(reply.status === 'ok' ? SEEN : UNCHANGED);
       writeVersion(text, reply.meta);
-      text.add('"');
+      text.addPhrase(QUOTE);
     }
     if (this.#wish.meta) {
       text.add(`,"meta":${renderMeta(reply.meta)},"node":${renderNode(reply.node)}`);
     }
     if (value !== undefined) {
-      text.add(',"data":');
+      text.addPhrase(DATA);
       text.copy(value.bytes, value.start, value.end);
     }
-    text.add('}');
+    text.addPhrase(END);
   }
 
   #renderFailure(at: number, operation: Operation, problem: Failure): void {
@@ -182,9 +185,12 @@ export class BatchResults {
 
 const FIRST = new Phrase('\n');
 const NEXT = new Phrase(',\n');
+const DONE = new Phrase('{"status":200');
 const SEEN = new Phrase('{"status":200,"etag":"');
+const UNCHANGED = new Phrase('{"status":304,"etag":"');
 const NOT_SEEN = new Phrase('{"status":404,"code":"KEY_NOT_FOUND"}');
-const DATA = new Phrase('","data":');
+const QUOTE = new Phrase('"');
+const DATA = new Phrase(',"data":');
 const END = new Phrase('}');
 
 const TOO_LARGE = failure(

@@ -6,7 +6,9 @@ import { ask, dataOf, get, put, type Answer, type Send } from '../../test/suppor
 import { sendTo, TestExchange } from '../../test/support/exchange.ts';
 import { StoreEngine } from '../../test/support/store-engine.ts';
 import { failure } from '../base/errors.ts';
-import type { Sight } from '../record/glimpse.ts';
+import type { Range } from '../base/json/range.ts';
+import type { Text } from '../base/view.ts';
+import type { AtHand } from '../record/engine.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 
@@ -51,10 +53,17 @@ class LaterEngine extends StoreEngine {
     return new Promise((resolve) => this.waiting.push(() => resolve(kept)));
   }
 
-  override glance(bytes: DataView, start: number, end: number): Sight {
-    const first = Array.from('far', (_, at) => bytes.getUint8(start + at));
-    return String.fromCharCode(...first) === 'far' ? undefined : super.glance(bytes, start, end);
+  override atHand(): AtHand {
+    const hand = super.atHand();
+    return {
+      load: (text, key) => (isFar(text, key) ? undefined : hand.load(text, key)),
+      store: (text, key, value) => (isFar(text, key) ? undefined : hand.store(text, key, value)),
+    };
   }
+}
+
+function isFar({ bytes }: Text, { start }: Range): boolean {
+  return bytes.toString('latin1', start, start + 3) === 'far';
 }
 
 test('a batch answers each operation in its place', async () => {
@@ -316,7 +325,7 @@ test('of the operations for other members so many are under way and no more', as
 test('a member that fails takes none of its neighbours along', async () => {
   const engine = new StoreEngine();
   const serve = engine.serve.bind(engine);
-  engine.glance = () => undefined;
+  engine.atHand = () => ({ load: () => undefined, store: () => undefined });
   engine.serve = (request) =>
     request.key === 'dead'
       ? Promise.resolve(failure('OWNER_UNAVAILABLE', 'it is down'))
@@ -331,7 +340,7 @@ test('a member that fails takes none of its neighbours along', async () => {
 
 test('a defect breaks the answer off', async () => {
   const engine = new StoreEngine();
-  engine.glance = () => undefined;
+  engine.atHand = () => ({ load: () => undefined, store: () => undefined });
   engine.serve = () => Promise.reject(new Error('broken'));
   const told: unknown[] = [];
   const send = sendTo(apiOver(engine, { onDefect: (error) => told.push(error) }));

@@ -5,6 +5,7 @@ import { finish } from '../base/json/scan.ts';
 import type { Key } from '../base/key.ts';
 import { BATCH_UNDER_WAY_MAX, SMALL_TEXT_BYTES_MAX } from '../base/limits.ts';
 import type { Lane } from '../base/scheduler.ts';
+import type { AtHand } from '../record/engine.ts';
 import { keep, type KeptReply } from '../record/reply.ts';
 import { ACTIONS, type Request } from '../record/request.ts';
 import { sendFailure } from './answer.ts';
@@ -63,8 +64,8 @@ class BatchRun {
   /** Why the client may load or change nothing. */
   readonly #readRefusal: Failure | undefined;
   readonly #writeRefusal: Failure | undefined;
-  /** Whether what is seen of a record at a glance is enough, for every key. */
-  readonly #canGlance: boolean;
+  /** Whether what is seen of a record is enough, and the client may touch every key. */
+  readonly #canSee: boolean;
   /** What is under way, by key: the last of each. */
   readonly #underWay = new Map<Key, Promise<unknown>>();
   #underWayCount = 0;
@@ -80,7 +81,7 @@ class BatchRun {
     this.#isGone = () => visit.exchange.isGone;
     this.#readRefusal = grant.refusal('read');
     this.#writeRefusal = grant.refusal('write');
-    this.#canGlance = !wish.meta && grant.coversAll && this.#readRefusal === undefined;
+    this.#canSee = !wish.meta && grant.coversAll;
   }
 
   async run(lane: Lane): Promise<void> {
@@ -96,21 +97,34 @@ class BatchRun {
 
   /** Serves some operations from a position on; the position behind them. */
   #servePiece(from: number): number {
+    const { engine } = this.#visit.options;
     const until = Math.min(from + PIECE_OPERATIONS, this.#operations.count);
+    let hand: AtHand | undefined;
     let at = from;
     while (at < until && !this.#results.isLong) {
-      if (!this.#glance(at)) this.#serve(at);
+      if (this.#canSee && this.#results.next === at) hand ??= engine.atHand?.();
+      else hand = undefined;
+      if (hand === undefined || !this.#see(hand, at)) {
+        this.#serve(at);
+        hand = undefined;
+      }
       at++;
     }
     return at;
   }
 
-  /** Serves the cheapest operation of all: a plain load of a record that is at hand. */
-  #glance(at: number): boolean {
+  /** Serves the cheapest operations of all: plain loads and stores of what is at hand. */
+  #see(hand: AtHand, at: number): boolean {
     const operations = this.#operations;
-    if (!this.#canGlance || this.#results.next !== at || !operations.isPlainLoad(at)) return false;
-    const { engine } = this.#visit.options;
-    const sight = engine.glance?.(operations.view, operations.keyStart(at), operations.keyEnd(at));
+    const kind = operations.kindOf(at);
+    const key = kind === 'other' ? undefined : operations.keyRange(at);
+    if (key === undefined) return false;
+    if (kind === 'load') {
+      const sight = this.#readRefusal === undefined ? hand.load(operations.text, key) : undefined;
+      return sight !== undefined && this.#results.see(sight);
+    }
+    const value = this.#writeRefusal === undefined ? operations.valueRange(at) : undefined;
+    const sight = value && hand.store(operations.text, key, value);
     return sight !== undefined && this.#results.see(sight);
   }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { keyFromPath, keyFromText, keyText, type Key } from './key.ts';
-import { partitionOf, partitionOfBytes } from './partition.ts';
+import { partitionOf, partitionOfRange } from './partition.ts';
 import { viewOf } from './view.ts';
 
 // Not fast-check's own `binary` unit, which takes a second to set up.
@@ -164,7 +164,9 @@ test('a key has the same partition as a string and as bytes', () => {
     fc.property(keys, keys, (written, behind) => {
       const key = keyFromText(written)!;
       const bytes = viewOf(Buffer.from(`{${written}}${behind}`));
-      expect(partitionOfBytes(bytes, 1, 1 + key.length, 16_384)).toBe(partitionOf(key, 16_384));
+      expect(partitionOfRange(bytes, { start: 1, end: 1 + key.length }, 16_384)).toBe(
+        partitionOf(key, 16_384),
+      );
     }),
   );
 });

@@ -1,5 +1,6 @@
 /** The partition that a key belongs to. */
 
+import type { Range } from './json/range.ts';
 import type { Key } from './key.ts';
 
 /**
@@ -18,11 +19,10 @@ export function partitionOf(key: Key, partitions: number): number {
   return crc16(key, 0, key.length) % partitions;
 }
 
-/** As {@link partitionOf}, of the key in the bytes `start` to `end`. */
-export function partitionOfBytes(
+/** As {@link partitionOf}, of the key in a range of bytes. */
+export function partitionOfRange(
   bytes: DataView,
-  start: number,
-  end: number,
+  { start, end }: Range,
   partitions: number,
 ): number {
   let crc = 0;
@@ -52,7 +52,7 @@ function hasOpen(word: number): boolean {
   return ((difference - 0x01010101) & ~difference & 0x80808080) !== 0;
 }
 
-/** As {@link partitionOfBytes}, of a key that has a `{`. */
+/** As {@link partitionOfRange}, of a key that has a `{`. */
 function partitionOfTag(bytes: DataView, start: number, end: number, partitions: number): number {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
   return partitionOf(text.toString('latin1') as Key, partitions);

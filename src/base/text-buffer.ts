@@ -1,6 +1,6 @@
 /** Text in the making, as the bytes that go out: no string is made of its pieces. */
 
-import { viewOf } from './view.ts';
+import { copyView, VIEW_COPY_MAX, viewOf } from './view.ts';
 
 /** Buffers of this size are used again. */
 const SPARE_BYTES = 128 * 1024;
@@ -9,9 +9,6 @@ const spare: Buffer[] = [];
 
 /** Bytes behind the text that may be written to: what is short is written in words of four. */
 const SLACK_BYTES = 3;
-
-/** Up to this many bytes a loop copies faster than a call does. */
-const LOOP_BYTES_MAX = 192;
 
 /** Text that is added often, in words of four bytes. */
 export class Phrase {
@@ -72,15 +69,12 @@ export class TextBuffer {
 
   /** As {@link copy}, of bytes of which there is a view: less work for few of them. */
   copyView(from: DataView, start: number, end: number): void {
-    if (end - start > LOOP_BYTES_MAX) {
+    if (end - start > VIEW_COPY_MAX) {
       this.copy(Buffer.from(from.buffer, from.byteOffset, from.byteLength), start, end);
-      return;
+    } else {
+      const to = this.#reserve(end - start);
+      copyView(from, start, end, this.#view, to);
     }
-    let to = this.#reserve(end - start);
-    const view = this.#view;
-    let at = start;
-    for (; at + 4 <= end; at += 4, to += 4) view.setInt32(to, from.getInt32(at, true), true);
-    for (; at < end; at++, to++) view.setUint8(to, from.getUint8(at));
   }
 
   /** Adds a whole number of less than 2^31, not negative, with the digits 0 to 9 and a to z. */

@@ -13,8 +13,7 @@ import { Peers } from '../peer/peers.ts';
 import type { Transport } from '../peer/transport.ts';
 import type { KeyPage, PageQuery } from '../peer/page.ts';
 import type { WatchPageQuery } from '../peer/watch.ts';
-import type { Engine, Listing, ListQuery, TopologyControl } from '../record/engine.ts';
-import type { Sight } from '../record/glimpse.ts';
+import type { AtHand, Engine, Listing, ListQuery, TopologyControl } from '../record/engine.ts';
 import type { KeyQuery, ListPiece, Place, Scanner } from '../record/lister.ts';
 import type { KeptReply, Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
@@ -138,8 +137,8 @@ export class Cluster implements Engine, PeerHost {
     return this.#router.serve(request, isGone);
   }
 
-  glance(bytes: DataView, start: number, end: number): Sight {
-    return this.#router.glance(bytes, start, end);
+  atHand(): AtHand | undefined {
+    return this.#router.atHand();
   }
 
   serveHere(

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Deferred } from '../base/deferred.ts';
 import { keyFromText, type Key } from '../base/key.ts';
 import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
-import { viewOf } from '../base/view.ts';
+import { Text } from '../base/view.ts';
 import type { NotMine } from '../peer/host.ts';
 import type { Sight } from '../record/glimpse.ts';
 import { NO_META, type KeptReply } from '../record/reply.ts';
@@ -23,7 +23,12 @@ const servedBy = (addr: string): KeptReply => ({
   value: undefined,
 });
 
-const here = { serve: () => servedBy('a:1'), glance: () => 'nothing' as const };
+const nothingAtHand = {
+  now: 0,
+  glance: (): Sight => 'nothing',
+  put: (): Sight => 'nothing',
+};
+const here = { serve: () => servedBy('a:1'), ...nothingAtHand };
 
 const nothingMoves: Moves = { hold: () => undefined, areOver: true };
 
@@ -55,7 +60,12 @@ class FakePeer implements RemoteEngine {
 }
 
 function glanceAt(router: Router, key: string): Sight {
-  return router.glance(viewOf(Buffer.from(key)), 0, key.length);
+  const text = new Text(Buffer.from(key));
+  const range = { start: 0, end: key.length };
+  const hand = router.atHand();
+  const sight = hand?.load(text, range);
+  expect(hand?.store(text, range, range)).toBe(sight);
+  return sight;
 }
 
 /** A load of a key that this member owns. */

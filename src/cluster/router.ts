@@ -2,13 +2,16 @@
 
 import { Deferred } from '../base/deferred.ts';
 import { failure, isFailure } from '../base/errors.ts';
+import type { Range } from '../base/json/range.ts';
 import type { Key } from '../base/key.ts';
 import { MOVE_WAIT_HERE_MS, MOVE_WAIT_MS, NOT_MINE_PAUSE_MS } from '../base/limits.ts';
-import { partitionOfBytes } from '../base/partition.ts';
+import { partitionOfRange } from '../base/partition.ts';
 import type { Timers } from '../base/timers.ts';
+import type { Text } from '../base/view.ts';
 import { isSameFence, type Fence } from '../peer/fence.ts';
 import type { NotMine } from '../peer/host.ts';
-import type { Glimpse, Sight } from '../record/glimpse.ts';
+import type { AtHand } from '../record/engine.ts';
+import type { Sight } from '../record/glimpse.ts';
 import { keep, type KeptReply, type Reply } from '../record/reply.ts';
 import type { Request } from '../record/request.ts';
 import type { Topology } from './topology.ts';
@@ -17,8 +20,12 @@ import type { Topology } from './topology.ts';
 export interface LocalEngine {
   /** Serves a request for a key of this partition; what takes long stops when `isGone` says so. */
   serve(request: Request, partition: number, isGone?: () => boolean): Reply | Promise<KeptReply>;
-  /** Loads the key in the bytes `start` to `end`, which is of this partition. */
-  glance(bytes: DataView, start: number, end: number, partition: number): Glimpse | 'nothing';
+  /** The time by which `glance` and `put` are asked. */
+  readonly now: number;
+  /** Loads the key in a range of `text`, which is of this partition. */
+  glance(text: Text, key: Range, partition: number, now: number): Sight;
+  /** Stores the value in a range of `text` for good, under the key in another, which is of this partition. */
+  put(text: Text, key: Range, value: Range, partition: number, now: number): Sight;
 }
 
 /** A peer, which may find that it is not the owner. */
@@ -92,15 +99,13 @@ export class Router {
     return reply.then((late) => late ?? this.#serveLater(request, partition, isGone));
   }
 
-  /** Loads the key in the bytes `start` to `end`, if this node owns it and nothing is in the way. */
-  glance(bytes: DataView, start: number, end: number): Sight {
+  /** What this node owns, if nothing is in the way. */
+  atHand(): AtHand | undefined {
     const routes = this.#routes;
     const { local, moves } = this.#options;
     if (routes === undefined || this.#isClosed) return undefined;
     if (!moves.areOver || routes.awaiting.size > 0) return undefined;
-    const partition = partitionOfBytes(bytes, start, end, routes.topology.partitions);
-    if (remoteIn(routes, partition) !== null) return undefined;
-    return local.glance(bytes, start, end, partition);
+    return new OwnedAtHand(local, routes);
   }
 
   /** Serves a request if this node is the owner by the very topology that it was sent by. */
@@ -232,6 +237,33 @@ export class Router {
     const cancel = timers.after(Math.max(endMs - timers.nowMs(), 0), () => over.resolve());
     await Promise.race([something, over.promise]);
     cancel();
+  }
+}
+
+/** What a node owns by some routes, at one moment. */
+class OwnedAtHand implements AtHand {
+  readonly #local: LocalEngine;
+  readonly #routes: Routes;
+  readonly #partitions: number;
+  readonly #now: number;
+
+  constructor(local: LocalEngine, routes: Routes) {
+    this.#local = local;
+    this.#routes = routes;
+    this.#partitions = routes.topology.partitions;
+    this.#now = local.now;
+  }
+
+  load(text: Text, key: Range): Sight {
+    const partition = partitionOfRange(text.view, key, this.#partitions);
+    if (remoteIn(this.#routes, partition) !== null) return undefined;
+    return this.#local.glance(text, key, partition, this.#now);
+  }
+
+  store(text: Text, key: Range, value: Range): Sight {
+    const partition = partitionOfRange(text.view, key, this.#partitions);
+    if (remoteIn(this.#routes, partition) !== null) return undefined;
+    return this.#local.put(text, key, value, partition, this.#now);
   }
 }
 

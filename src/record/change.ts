@@ -5,9 +5,13 @@ import type { Key } from '../base/key.ts';
 import type { ByteRange, Meta } from './reply.ts';
 
 /** A record with all that belongs to it. */
-export interface RecordState {
+export interface RecordState extends KeylessState {
   /** May be cut out of what a client has sent; whoever keeps it makes it its own. */
   readonly key: Key;
+}
+
+/** What there is of a record beside its key. */
+export interface KeylessState {
   readonly meta: Meta;
   /** On loan: to be read or copied before anything else happens. */
   readonly value: ByteRange;

@@ -4,7 +4,9 @@
  */
 
 import type { Failure } from '../base/errors.ts';
+import type { Range } from '../base/json/range.ts';
 import type { Key } from '../base/key.ts';
+import type { Text } from '../base/view.ts';
 import type { Sight } from './glimpse.ts';
 import type { KeptReply, Reply } from './reply.ts';
 import type { Request } from './request.ts';
@@ -19,10 +21,10 @@ export interface Engine {
   serve(request: Request, isGone?: () => boolean): Reply | Promise<KeptReply>;
 
   /**
-   * Loads the key in the bytes `start` to `end` where its record is at hand, as `serve` would, without an
-   * object for it. Not there for an engine that has no records at hand.
+   * What is at hand on this node at this moment, until the next request is served or the turn of the event loop
+   * ends. Not there for an engine that has no records at hand; undefined while something is in the way.
    */
-  glance?(bytes: DataView, start: number, end: number): Sight;
+  atHand?(): AtHand | undefined;
 
   /**
    * The live keys, in groups that are each made when they are asked for. A key that is there from the
@@ -55,6 +57,14 @@ export interface Engine {
 
   /** Whether there are replicas, which a write may ask for. */
   readonly hasReplicas?: boolean;
+}
+
+/** Serves the simplest requests for keys in ranges of a text, as `serve` would, without an object for each. */
+export interface AtHand {
+  /** Loads a key. */
+  load(text: Text, key: Range): Sight;
+  /** Stores a value for good; what is seen of it is its version. */
+  store(text: Text, key: Range, value: Range): Sight;
 }
 
 /** The members of an engine, as an operator sees and changes them. */

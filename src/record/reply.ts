@@ -6,6 +6,8 @@ import type { Lease } from '../base/lease.ts';
 /** A range of bytes inside a larger buffer; saves making a view of them. */
 export interface ByteRange {
   readonly bytes: Buffer;
+  /** The same buffer, where it is at hand: of short ranges more is copied at a time. */
+  readonly view?: DataView;
   readonly start: number;
   readonly end: number;
   /** Set for {@link KeptBytes}. */

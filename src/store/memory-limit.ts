@@ -73,7 +73,7 @@ export class MemoryLimit {
    */
   write(key: SoughtKey, address: BlockAddress, record: NewRecord, cause: PutCause): boolean {
     const claimed = cause === 'store' && !this.#evicts ? this.#claimedBytes : 0;
-    if (!this.#makeRoom(record, address, claimed)) return false;
+    if (!this.#makeRoom(key, record, address, claimed)) return false;
     for (let evictions = 0; !this.#map.write(key, address, record, cause); evictions++) {
       if (evictions === EVICTIONS_PER_REQUEST || !this.#evictOne(address)) return false;
     }
@@ -86,9 +86,14 @@ export class MemoryLimit {
   }
 
   /** Evicts until a new value has room; false if it gets none. */
-  #makeRoom({ key, value, meta }: NewRecord, address: BlockAddress, claimed: number): boolean {
+  #makeRoom(
+    { packed }: SoughtKey,
+    { value, meta }: NewRecord,
+    address: BlockAddress,
+    claimed: number,
+  ): boolean {
     if (this.#maxBytes === 0) return true;
-    const size = recordWords(key.length, value.end - value.start, meta.ttlNs !== 0n);
+    const size = recordWords(packed.length, value.end - value.start, meta.ttlNs !== 0n);
     if (size * WORD_BYTES > this.#maxBytes) return false;
     const before = address === 0 ? 0 : this.#map.records.sizeWords(address);
     if (size <= before) return true;

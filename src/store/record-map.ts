@@ -1,6 +1,7 @@
 /** The records of a store by key: memory, key table and expiry wheel, which always agree. */
 
 import type { Key } from '../base/key.ts';
+import type { Range } from '../base/json/range.ts';
 import type { PutCause, RecordState, RemovalCause } from '../record/change.ts';
 import { checkRecords } from './check.ts';
 import type { Changes } from './changes.ts';
@@ -87,15 +88,14 @@ export class RecordMap {
     return { partition, hash: this.#hash.hash(packed.pack(key)), packed };
   }
 
-  /** As {@link seek}, for the key in the bytes `start` to `end`. */
-  seekBytes(
-    bytes: DataView,
-    start: number,
-    end: number,
+  /** As {@link seek}, for the key in a range of `text`. */
+  seekRange(
+    text: DataView,
+    { start, end }: Range,
     partition: number,
     packed: PackedKey,
   ): SoughtKey {
-    return { partition, hash: this.#hash.hash(packed.packBytes(bytes, start, end)), packed };
+    return { partition, hash: this.#hash.hash(packed.packBytes(text, start, end)), packed };
   }
 
   /** The address of a key's record, live or expired; 0 if there is none. */
@@ -140,7 +140,9 @@ export class RecordMap {
       }
     }
     if (record.meta.ttlNs !== 0n) this.wheel.add(written);
-    if (this.#changes.isFollowed) this.#changes.put(cause, key.partition, record);
+    if (this.#changes.isFollowed) {
+      this.#changes.put(cause, key.partition, { ...record, key: key.packed.text });
+    }
     return true;
   }
 

@@ -19,7 +19,8 @@ import {
 } from '../../test/support/store.ts';
 import type { Key } from '../base/key.ts';
 import { partitionOf } from '../base/partition.ts';
-import { viewOf } from '../base/view.ts';
+import { Text } from '../base/view.ts';
+import type { Glimpse } from '../record/glimpse.ts';
 import type { Reply } from '../record/reply.ts';
 import type { Condition, Request } from '../record/request.ts';
 import { versionOf } from '../record/version.ts';
@@ -551,14 +552,11 @@ test('a glance sees what a load does, counts as a use, and sees nothing that has
   const hand = new Hand();
   const store = makeStore(hand);
   const look = (name: string): unknown => {
-    const sight = store.glance(
-      viewOf(Buffer.from(`"${name}"`)),
-      1,
-      1 + name.length,
-      partitionOf(key(name), 16),
-    );
+    const text = new Text(Buffer.from(`"${name}"`));
+    const range = { start: 1, end: 1 + name.length };
+    const sight = store.glance(text, range, partitionOf(key(name), 16), store.now);
     if (sight === 'nothing') return sight;
-    return [versionOf(sight), sight.bytes.toString('latin1', sight.start, sight.end)];
+    return [versionOf(sight), shownBy(sight)];
   };
   expect(look('a')).toBe('nothing');
   serve(store, storing('a', '"first"', SECOND_NS));
@@ -576,4 +574,53 @@ test('a glance sees what a load does, counts as a use, and sees nothing that has
   const usedAt = hand.now;
   hand.now += 5;
   expect(serve(store, storing('{a}b', '3'))).toMatchObject({ meta: { accessedAt: usedAt } });
+});
+
+function shownBy({ view, start, end }: Glimpse): string {
+  return Buffer.from(view.buffer, view.byteOffset).toString('latin1', start, end);
+}
+
+test('what is put is what a store request stores, told as its version', () => {
+  const hand = new Hand();
+  const store = makeStore(hand);
+  const put = (name: string, value: string): Glimpse | undefined => {
+    const text = new Text(Buffer.from(`"${name}":${value}`));
+    const end = 1 + name.length;
+    const range = { start: end + 2, end: text.bytes.length };
+    return store.put(text, { start: 1, end }, range, partitionOf(key(name), 16), store.now);
+  };
+  for (const value of ['1', '"longer than before"', '{"a":[1,2,3]}', `"${'x'.repeat(300)}"`]) {
+    for (const name of ['a', '{a}b', 'four', 'k'.repeat(41)]) {
+      hand.now += 10;
+      const seen = put(name, value)!;
+      expect(shownBy(seen)).toBe('');
+      const version = versionOf(seen);
+      const reply = serve(store, loading(name));
+      if (reply.status !== 'ok') throw new Error(reply.status);
+      expect([versionOf(reply.meta), valueOf(reply)]).toEqual([version, value]);
+      expect(reply.meta).toMatchObject({ ttlNs: 0n, updatedAt: hand.now });
+    }
+  }
+  serve(store, storing('a', '1', SECOND_NS));
+  expect(put('a', '2')).toMatchObject({ index: 6 });
+  hand.now += 2_000_000;
+  expect(serve(store, loading('a'))).toMatchObject({ status: 'ok', meta: { index: 6 } });
+  expect(put('a', `"${'x'.repeat(70_000)}"`)).toBeUndefined();
+  const sink = { apply: () => undefined };
+  store.attach(sink);
+  expect(put('a', '3')).toBeUndefined();
+  store.detach(sink);
+  expect(put('a', '3')).toMatchObject({ index: 7 });
+  store.check();
+});
+
+test('a put into memory that is full does nothing', () => {
+  const store = makeStore(new Hand(), { maxMemoryBytes: 4096, eviction: 'none' });
+  const text = new Text(Buffer.from(`"a":"${'x'.repeat(8000)}"`));
+  const value = { start: 4, end: text.bytes.length };
+  expect(
+    store.put(text, { start: 1, end: 2 }, value, partitionOf(key('a'), 16), 1),
+  ).toBeUndefined();
+  expect(store.stats()).toMatchObject({ records: 0 });
+  store.check();
 });

@@ -2,11 +2,13 @@
 
 import type { Clock } from '../base/clock.ts';
 import { failure, type Failure } from '../base/errors.ts';
+import type { Range } from '../base/json/range.ts';
 import { finish, type Steps } from '../base/json/scan.ts';
 import { keyText, type Key } from '../base/key.ts';
 import { RESTARTS_MAX, SMALL_TEXT_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import type { Text } from '../base/view.ts';
 import { brokenCondition, preconditionFailed } from '../record/condition.ts';
 import type { Sink } from '../record/change.ts';
 import { missing, newTtl, type Edited } from '../record/edit.ts';
@@ -161,16 +163,38 @@ export class Store implements Lister, Scanner {
     }
   }
 
-  /** Loads the key in the bytes `start` to `end`, which is of this partition. */
-  glance(bytes: DataView, start: number, end: number, partition: number): Glimpse | 'nothing' {
-    const now = this.#options.clock();
-    const address = this.#find(
-      this.#map.seekBytes(bytes, start, end, partition, this.#packed),
-      now,
-    );
+  /** The time by which {@link glance} and {@link put} are asked. */
+  get now(): number {
+    return this.#options.clock();
+  }
+
+  /** Loads the key in a range of `text`, which is of this partition. */
+  glance(text: Text, key: Range, partition: number, now: number): Glimpse | 'nothing' {
+    const address = this.#find(this.#map.seekRange(text.view, key, partition, this.#packed), now);
     if (address === 0) return 'nothing';
     this.#map.records.touch(address, now);
     return this.#map.records.glimpse(address, this.#glimpse);
+  }
+
+  /**
+   * Stores the value in a range of `text` for good, under the key in another, which is of this partition. What is
+   * seen is the new version without its value; undefined, and nothing done, where only a request can do it.
+   */
+  put(
+    { bytes, view }: Text,
+    key: Range,
+    { start, end }: Range,
+    partition: number,
+    now: number,
+  ): Glimpse | undefined {
+    if (this.#changes.isFollowed || end - start > SMALL_TEXT_BYTES_MAX) return undefined;
+    const sought = this.#map.seekRange(view, key, partition, this.#packed);
+    const address = this.#find(sought, now);
+    const meta = this.#metaOf(address, 0n, now);
+    const record = { meta, value: { bytes, view, start, end }, deadline: Infinity };
+    if (!this.#limit.write(sought, address, record, 'store')) return undefined;
+    this.#map.pay();
+    return this.#glimpse.of(meta);
   }
 
   list(query: KeyQuery): Generator<readonly Key[]> {
@@ -433,7 +457,7 @@ export class Store implements Lister, Scanner {
     const meta = this.#metaOf(address, ttlNs, now);
     const deadline =
       ttlNs === undefined ? this.#map.records.deadline(address) : deadlineOf(now, Number(ttlNs));
-    const record = { key: request.key, meta, value, deadline, draft };
+    const record = { meta, value, deadline, draft };
     const refusal = this.#changes.refusal;
     if (refusal !== undefined) return refusal;
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
@@ -466,7 +490,7 @@ export class Store implements Lister, Scanner {
     const meta = { ...records.meta(address), ttlNs: request.ttlNs, updatedAt: now };
     const value = records.value(address);
     const deadline = deadlineOf(now, Number(request.ttlNs));
-    const record = { key: request.key, meta, value, deadline, draft };
+    const record = { meta, value, deadline, draft };
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
     return { status: 'ok', node: this.#options.node, meta, value: undefined };
   }
@@ -484,7 +508,7 @@ export class Store implements Lister, Scanner {
     if (broken !== undefined) return broken;
     const meta = this.#metaOf(address, request.ttlNs, now);
     const deadline = deadlineOf(now, Number(request.ttlNs));
-    const record = { key: request.key, meta, value: request.value, deadline, draft };
+    const record = { meta, value: request.value, deadline, draft };
     if (!this.#limit.write(key, address, record, 'store')) return memoryFull(request);
     return { status: 'ok', node: this.#options.node, meta, value: request.value };
   }

@@ -104,7 +104,7 @@ export class Transfer {
     onArrival(meta.createdAt);
     if (address !== 0 && isLater(map.records.meta(address), meta)) return undefined;
     const deadline = meta.ttlNs === 0n ? Infinity : clock() + leftUs;
-    const isTaken = limit.write(sought, address, { key, meta, value, deadline }, 'arrive');
+    const isTaken = limit.write(sought, address, { meta, value, deadline }, 'arrive');
     map.pay();
     if (isTaken) return changes.outcome();
     changes.forget();

@@ -4,13 +4,14 @@ import { randomUUID } from 'node:crypto';
 
 import { systemClock, type Clock } from '../../src/base/clock.ts';
 import { keyFromText, type Key } from '../../src/base/key.ts';
-import { partitionOfBytes } from '../../src/base/partition.ts';
+import { partitionOfRange } from '../../src/base/partition.ts';
 import { Scheduler } from '../../src/base/scheduler.ts';
+import type { Text } from '../../src/base/view.ts';
+import type { Range } from '../../src/base/json/range.ts';
 import { systemTimers, type Timers } from '../../src/base/timers.ts';
 import { Watching } from '../../src/cluster/watching.ts';
 import type { Failure } from '../../src/base/errors.ts';
-import type { Engine, Listing, ListQuery, Member } from '../../src/record/engine.ts';
-import type { Sight } from '../../src/record/glimpse.ts';
+import type { AtHand, Engine, Listing, ListQuery, Member } from '../../src/record/engine.ts';
 import type { KeptReply, Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
 import type { Watch, WatchQuery } from '../../src/record/watch.ts';
@@ -42,8 +43,13 @@ export class StoreEngine implements Engine {
     return this.store.serve(request, undefined, isGone);
   }
 
-  glance(bytes: DataView, start: number, end: number): Sight {
-    return this.store.glance(bytes, start, end, partitionOfBytes(bytes, start, end, PARTITIONS));
+  atHand(): AtHand {
+    const { store } = this;
+    const { now } = store;
+    return {
+      load: (text, key) => store.glance(text, key, partitionAt(text, key), now),
+      store: (text, key, value) => store.put(text, key, value, partitionAt(text, key), now),
+    };
   }
 
   *list({ prefix, cursor }: ListQuery): Extract<Listing, Iterable<unknown>> {
@@ -64,4 +70,8 @@ export class StoreEngine implements Engine {
   async start(): Promise<void> {}
 
   close(): void {}
+}
+
+function partitionAt({ view }: Text, key: Range): number {
+  return partitionOfRange(view, key, PARTITIONS);
 }

@@ -161,7 +161,7 @@ class Machine {
     let at = this.#at;
     let depth = this.#depth;
     let levels = this.#levels;
-    let nameAt = this.#nameAt;
+    let stringAt = this.#nameAt;
     let isPlain = this.#isPlain;
     reading: while (at < until) {
       const next = TRANSITIONS[(state << 8) | bytes[at]!]!;
@@ -173,7 +173,7 @@ class Machine {
       switch (next) {
         case START_NAME:
         case START_STRING:
-          nameAt = next === START_NAME ? at : -1;
+          stringAt = next === START_NAME ? at : -1;
           isPlain = true;
           state = STRING;
           // The bulk of most texts.
@@ -208,9 +208,9 @@ class Machine {
           continue;
         case END_STRING:
           at++;
-          if (nameAt < 0) break;
+          if (stringAt < 0) break;
           if (depth === level) {
-            this.#memberNameAt = nameAt;
+            this.#memberNameAt = stringAt;
             this.#memberNameEnd = at;
           }
           state = COLON;
@@ -238,7 +238,7 @@ class Machine {
     this.#state = state;
     this.#depth = depth;
     this.#levels = levels;
-    this.#nameAt = nameAt;
+    this.#nameAt = stringAt;
     this.#isPlain = isPlain;
     if (at < until) this.#failure ??= this.#malformed(state, at);
     return this.#failure === undefined && at < bytes.length;

@@ -16,11 +16,16 @@ export interface SoughtKey extends Place {
 export class PackedKey {
   /** The last word of the key is filled up with zeros; there is one even if no byte is left for it. */
   readonly words = new Uint32Array(KEY_BYTES_MAX / 4 + 1);
+  readonly #bytes = Buffer.from(this.words.buffer);
   #length = 0;
 
   /** Bytes of the key. */
   get length(): number {
     return this.#length;
+  }
+
+  get text(): Key {
+    return this.#bytes.toString('latin1', 0, this.#length) as Key;
   }
 
   /** Takes the bytes of a key. */

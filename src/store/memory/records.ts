@@ -3,7 +3,8 @@
 import type { Steps } from '../../base/json/scan.ts';
 import type { Key } from '../../base/key.ts';
 import type { Lease } from '../../base/lease.ts';
-import type { RecordState } from '../../record/change.ts';
+import { copyView, VIEW_COPY_MAX } from '../../base/view.ts';
+import type { KeylessState } from '../../record/change.ts';
 import type { Glimpse } from '../../record/glimpse.ts';
 import type { Meta, ByteRange, KeptBytes } from '../../record/reply.ts';
 import type { PackedKey, SoughtKey } from '../keys/packed-key.ts';
@@ -57,7 +58,7 @@ export interface Draft {
 }
 
 /** A record that is to be written. */
-export interface NewRecord extends RecordState {
+export interface NewRecord extends KeylessState {
   /** Its value as a draft. */
   readonly draft?: Draft | undefined;
 }
@@ -137,7 +138,7 @@ export class Records {
    *
    * @returns whether it did; if not, nothing has changed.
    */
-  overwrite(address: BlockAddress, record: RecordState): boolean {
+  overwrite(address: BlockAddress, record: KeylessState): boolean {
     const { meta, value } = record;
     if (!this.fits(address, value, meta.ttlNs !== 0n)) return false;
     const segment = this.#arena.segmentOf(address);
@@ -251,7 +252,6 @@ export class Records {
     const shape = shapeOf(segment, at);
     to.createdAt = segment.f64[at + CREATED_F64] as number;
     to.index = segment.u32[at * 2 + INDEX_U32] as number;
-    to.bytes = segment.bytes;
     to.view = segment.view;
     to.start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
     to.end = to.start + (segment.u32[at * 2 + VALUE_BYTES_U32] as number);
@@ -341,7 +341,7 @@ function keyStartOf(at: number, shape: number): number {
 function writeState(
   segment: Segment,
   at: number,
-  { meta, value, deadline }: RecordState,
+  { meta, value, deadline }: KeylessState,
   isThere: boolean,
 ): void {
   const shape = shapeOf(segment, at);
@@ -356,5 +356,8 @@ function writeState(
   }
   if (isThere) return;
   const start = keyStartOf(at, shape) + (shape & KEY_BYTES_MASK);
-  value.bytes.copy(segment.bytes, start, value.start, value.end);
+  const { bytes, view } = value;
+  if (view === undefined || valueBytes(value) > VIEW_COPY_MAX) {
+    bytes.copy(segment.bytes, start, value.start, value.end);
+  } else copyView(view, value.start, value.end, segment.view, start);
 }
