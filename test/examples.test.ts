@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { eventually } from './support/eventually.ts';
 import { needs } from './support/needs.ts';
 import { NodeProcess } from './support/node-process.ts';
+import { ValkeyServer } from './support/valkey.ts';
 
 /** A command of an example, and what a document says that it prints. */
 interface Example {
@@ -110,21 +111,48 @@ async function print(
   return printed;
 }
 
+/** What the engine `valkey` answers with 501: its examples are those of the other engine. */
+const NOT_SUPPORTED = ['/v1/watch', '/v1/topology'];
+
+/** Nodes of the engine `valkey` list servers, which have members of their own. */
+const OTHER_ANSWER = ['/v1/nodes'];
+
+/** Does the examples of a document, in their order, and holds what they print against it. */
+async function expectExamples(path: string, url: string, leftOut: readonly string[] = []) {
+  const all = examplesOf(readFileSync(join(import.meta.dirname, '..', path), 'utf8'));
+  const examples = all.filter(({ command }) => !leftOut.some((part) => command.includes(part)));
+  expect(examples.length).toBeGreaterThan(4);
+  const known = new Map([['http://127.0.0.1:8001', url]]);
+  const script = (text: string): string => {
+    let here = text;
+    for (const [said, actual] of known) here = here.replaceAll(said, actual);
+    return `curl() { command curl -sS --max-time 60 "$@"; }\n${here}`;
+  };
+  for (const example of examples) {
+    if (example.before !== '') await run('bash', ['-c', script(example.before)]);
+    const printed = await print(example.command, example, script);
+    for (const [said, got] of expectOutput(example, printed)) known.set(said, got);
+  }
+}
+
+const DOCUMENTS = ['README.md', 'docs/api.md'];
+
 needs('curl', 'bash')('the examples of', () => {
-  test.each(['README.md', 'docs/api.md'])('%s do what it says', async (path) => {
+  test.each(DOCUMENTS)('%s do what it says', async (path) => {
     await using node = await NodeProcess.start([]);
-    const examples = examplesOf(readFileSync(join(import.meta.dirname, '..', path), 'utf8'));
-    expect(examples.length).toBeGreaterThan(4);
-    const known = new Map([['http://127.0.0.1:8001', node.url]]);
-    const script = (text: string): string => {
-      let here = text;
-      for (const [said, actual] of known) here = here.replaceAll(said, actual);
-      return `curl() { command curl -sS --max-time 60 "$@"; }\n${here}`;
-    };
-    for (const example of examples) {
-      if (example.before !== '') await run('bash', ['-c', script(example.before)]);
-      const printed = await print(example.command, example, script);
-      for (const [said, got] of expectOutput(example, printed)) known.set(said, got);
-    }
+    await expectExamples(path, node.url);
+  });
+});
+
+needs(
+  'curl',
+  'bash',
+  'redis-server',
+)('over the engine valkey the examples of', () => {
+  const left = `but for ${NOT_SUPPORTED.join(' and ')}, which are 501, and ${OTHER_ANSWER.join()}, which lists servers`;
+  test.each(DOCUMENTS)(`%s do what it says, ${left}`, async (path) => {
+    await using server = await ValkeyServer.start();
+    await using node = await NodeProcess.start(['-engine', 'valkey', '-valkey-addr', server.addr]);
+    await expectExamples(path, node.url, [...NOT_SUPPORTED, ...OTHER_ANSWER]);
   });
 });

@@ -251,6 +251,8 @@ export class ValkeyEngine implements Engine {
     const header = (isDone(answered) ? answer : (answer as [unknown])[0]) as Buffer;
     const meta = header.length === 0 ? undefined : decodeMeta(header);
     if (!isDone(answered)) return preconditionFailed(request, meta);
+    const isRemoval = request.action === 'delete' && request.pointer === undefined;
+    if (meta === undefined && !isRemoval) return NO_ANSWER;
     const { replicas = 0 } = request;
     if (answered.acknowledged < replicas) return notReplicated(answered, replicas);
     return { status: 'ok', node: nodeOf(answered), meta: meta ?? NO_META, value };
@@ -283,6 +285,9 @@ export class ValkeyEngine implements Engine {
     });
   }
 }
+
+/** The failure of a write that was answered by bytes that no script of ours gives. */
+const NO_ANSWER = failure('OUTCOME_UNKNOWN', 'the server has answered, but not as the script does');
 
 /** What is stored, and when. */
 interface Put {

@@ -29,6 +29,20 @@ function runNode(
   return NodeProcess.run([...all, ...flags], env);
 }
 
+/** Answers to a script that no server should give: wrong types, too short, an error, no protocol at all. */
+const ODD_ANSWERS = [
+  '-ERR unknown command\r\n',
+  '-\r\n',
+  '+OK\r\n',
+  ':1\r\n',
+  '$0\r\n\r\n',
+  '$3\r\nabc\r\n',
+  '*0\r\n',
+  '*-1\r\n',
+  '*2\r\n$1\r\na\r\n:1\r\n',
+  '?what is this\r\n',
+];
+
 needs('redis-server', 'openssl')('in front of Redis', () => {
   let server: ValkeyServer;
   let node: NodeProcess;
@@ -92,6 +106,37 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
       expect(dataOf(await get(node.url, 'é=&😀'))).toBe(value);
     },
   );
+
+  test('no answer of a server ends the node: neither a command that fails nor bytes that mean nothing', async () => {
+    let answer = '';
+    const odd = createServer((socket) => {
+      const info = '# Server\r\nredis_version:7.0.15\r\nrole:master\r\n';
+      socket
+        .on('error', () => {})
+        .on('data', (bytes) => {
+          for (const command of bytes.toString().split(/^\*/m).slice(1)) {
+            if (/\binfo\b/i.test(command)) socket.write(`$${info.length}\r\n${info}\r\n`);
+            else socket.write(/\bevalsha\b/i.test(command) ? answer : '+OK\r\n');
+          }
+        });
+    });
+    odd.listen(0, '127.0.0.1');
+    await once(odd, 'listening');
+    const addr = `127.0.0.1:${(odd.address() as AddressInfo).port}`;
+    await using beside = await NodeProcess.start(['-engine', 'valkey', '-valkey-addr', addr]);
+    for (answer of ODD_ANSWERS) {
+      for (const request of [() => get(beside.url, 'k'), () => put(beside.url, 'k', '1')]) {
+        await eventually(async () => {
+          expect((await ask(beside.url, 'GET', '/readyz')).status).toBe(200);
+        });
+        const { status } = await request();
+        expect({ answer, isFailed: status >= 404 }).toEqual({ answer, isFailed: true });
+      }
+    }
+    expect((await ask(beside.url, 'GET', '/livez')).status).toBe(200);
+    expect(beside.child.exitCode).toBeNull();
+    odd.close();
+  });
 
   test('a user and a password with = and : log in, from the environment or from a file', async () => {
     const password = 'a=b:c "d"';
