@@ -355,8 +355,17 @@ export const LOOKUP_PATIENCE_MS = 250;
 /** Names whose addresses are remembered: those of all members, and as many again. */
 export const NAMES_MAX = 2 * MEMBERS_MAX;
 
-/** Time in which a connection to a peer must be made. */
+/** Time in which a connection to a peer must be made, TLS aside. */
 export const DIAL_TIMEOUT_MS = 1000;
+
+/**
+ * Time in which TLS must then be agreed on: no less than the silence of a link that is up. One so busy that
+ * it just keeps its links can then make one, too.
+ */
+export const DIALLED_TLS_TIMEOUT_MS = SILENT_BEATS_MAX * BEAT_MS;
+
+/** Time in which a name of `-join` must be found. */
+export const LOOKUP_TIMEOUT_MS = 1000;
 
 /** Longest pause before a peer that was lost is dialled again. */
 export const REDIAL_MAX_MS = 500;

@@ -30,6 +30,15 @@ test('bodies that have begun leave the room that they have not filled to others'
   expect(budget.usedBytes).toBeLessThan(BODIES_IN_FLIGHT_BYTES_MAX);
 });
 
+test('a large body is mapped, so that the system has all of it back when it is freed', () => {
+  const body = new ArrivingBody(new BodyBudget(), 16 * MIB, 16 * MIB);
+  expect(body.add(Buffer.alloc(MIB + 1))).toBeUndefined();
+  const { buffer } = body.finish();
+  expect(buffer).toMatchObject({ resizable: true, byteLength: 16 * MIB });
+  body.release();
+  expect(buffer.byteLength).toBe(0);
+});
+
 test('property: whatever its pieces, and whatever was announced, a body is what came', () => {
   const pieces = fc.array(fc.integer({ min: 1, max: 300_000 }), { maxLength: 20 });
   fc.assert(

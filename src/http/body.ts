@@ -2,6 +2,7 @@
 
 import { failure, type Failure } from '../base/errors.ts';
 import { freeMemory } from '../base/free-memory.ts';
+import { mappedMemory } from '../base/mapped-memory.ts';
 import type { BodyBudget } from './budget.ts';
 
 /** The first buffer of a body; the length that a client announces is no reason to take more. */
@@ -18,6 +19,13 @@ const GROWN_BYTES = 1024 * 1024;
 const STEP_BYTES = 256 * 1024;
 
 const EMPTY: Buffer = Buffer.alloc(0);
+
+/** A large one is mapped, so that the system has it back when it is freed; undefined if there is none. */
+function newBuffer(bytes: number): Buffer | undefined {
+  if (bytes <= GROWN_BYTES) return Buffer.allocUnsafeSlow(bytes);
+  const memory = mappedMemory(bytes);
+  return memory && Buffer.from(memory, 0, bytes);
+}
 
 /** Frees a large buffer that nobody was given: garbage is collected when much of it is there. */
 function freeBuffer({ buffer }: Buffer): void {
@@ -85,7 +93,8 @@ export class ArrivingBody {
     if (!this.#budget.grow(this.#takenBytes, takenBytes)) return false;
     this.#takenBytes = takenBytes;
     if (newBytes === this.#buffer.length) return true;
-    const buffer = Buffer.allocUnsafeSlow(newBytes);
+    const buffer = newBuffer(newBytes);
+    if (buffer === undefined) return false;
     buffer.set(this.#buffer.subarray(0, this.#bytes));
     freeBuffer(this.#buffer);
     this.#buffer = buffer;

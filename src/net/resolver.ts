@@ -3,7 +3,12 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 
-import { DIAL_TIMEOUT_MS, LOOKUP_PATIENCE_MS, LOOKUPS_AT_ONCE, NAMES_MAX } from '../base/limits.ts';
+import {
+  LOOKUP_PATIENCE_MS,
+  LOOKUP_TIMEOUT_MS,
+  LOOKUPS_AT_ONCE,
+  NAMES_MAX,
+} from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
 import { formatAddress, type Address } from './address.ts';
 
@@ -73,7 +78,7 @@ export class Resolver {
    */
   async addressesOf(name: string): Promise<readonly string[]> {
     const outcome = await new Promise<Outcome>((resolve) => {
-      const cancel = this.#timers.after(DIAL_TIMEOUT_MS, () => resolve([]));
+      const cancel = this.#timers.after(LOOKUP_TIMEOUT_MS, () => resolve([]));
       this.resolve(name, (found) => {
         cancel();
         resolve(found);

@@ -4,13 +4,13 @@ import type { Budget } from '../base/budget.ts';
 import type { Lease } from '../base/lease.ts';
 import {
   BEAT_MS,
-  DIAL_TIMEOUT_MS,
   DIALLED_HELLO_BEATS_MAX,
   FRAME_BEATS_MAX,
   HELLO_BEATS_MAX,
   LARGE_FRAMES_AT_ONCE,
   MUTE_BEATS_MAX,
   PART_BYTES_MAX,
+  PEER_FINISH_TIMEOUT_MS,
   PEER_UNREAD_BYTES_MAX,
   PEER_UNSENT_BYTES_MAX,
   PEER_UNSENT_SMALL_BYTES_MAX,
@@ -184,7 +184,7 @@ export class Channel {
     this.#end();
     // To destroy a pipe with bytes unread resets the connection, and the peer would never know why.
     this.#pipe.end();
-    this.#giveUp = this.#options.timers.after(DIAL_TIMEOUT_MS, () => this.#pipe.destroy());
+    this.#giveUp = this.#options.timers.after(PEER_FINISH_TIMEOUT_MS, () => this.#pipe.destroy());
     this.#user.onClose(reason);
   }
 

@@ -3,7 +3,12 @@
 import type { Server, Socket } from 'node:net';
 import * as tls from 'node:tls';
 
-import { DIAL_TIMEOUT_MS, MUTE_TIMEOUT_MS, PEER_CONNECTIONS_MAX } from '../base/limits.ts';
+import {
+  DIAL_TIMEOUT_MS,
+  DIALLED_TLS_TIMEOUT_MS,
+  MUTE_TIMEOUT_MS,
+  PEER_CONNECTIONS_MAX,
+} from '../base/limits.ts';
 import type { Cancel, Timers } from '../base/timers.ts';
 import { parseAddress, type Address } from '../net/address.ts';
 import { listen } from '../net/listen.ts';
@@ -38,8 +43,7 @@ export class SocketTransport implements Transport {
       this.#resolver.socketLookup,
     );
     const finish = (reason?: string): void => {
-      giveUp();
-      socket.off('error', onError).off('close', onClose).off(event, onOpen);
+      stop();
       if (reason === undefined) return done(new SocketPipe(socket, address));
       discard(socket);
       done({ remote: address, reason });
@@ -47,11 +51,22 @@ export class SocketTransport implements Transport {
     const onError = (error: Error): void => finish(describeNetworkError(error));
     const onClose = (): void => finish('it closed the connection at once');
     const onOpen = (): void => finish(refusal(socket, credentials));
-    const giveUp = this.#timers.after(DIAL_TIMEOUT_MS, () => finish('nobody answers there'));
-    socket.on('error', onError).on('close', onClose).on(event, onOpen);
-    return () => {
+    let giveUp = this.#timers.after(DIAL_TIMEOUT_MS, () => finish('nobody answers there'));
+    const onConnect = (): void => {
+      giveUp();
+      giveUp = this.#timers.after(DIALLED_TLS_TIMEOUT_MS, () =>
+        finish('it does not go on with the handshake of TLS'),
+      );
+    };
+    const stop = (): void => {
       giveUp();
       socket.off('error', onError).off('close', onClose).off(event, onOpen);
+      socket.off('connect', onConnect);
+    };
+    socket.on('error', onError).on('close', onClose).on(event, onOpen);
+    if (event !== 'connect') socket.on('connect', onConnect);
+    return () => {
+      stop();
       discard(socket);
     };
   }

@@ -1,6 +1,7 @@
 /** Memory outside the JavaScript heap that goes back to the system when it is freed. */
 
 import { freeMemory } from '../../base/free-memory.ts';
+import { mappedMemory } from '../../base/mapped-memory.ts';
 
 /**
  * A chunk has 32 MiB, of which only the pages that have been written take memory. Smaller pieces
@@ -18,19 +19,16 @@ export interface MemorySource {
   free(memory: ArrayBuffer): void;
 }
 
-/**
- * The memory of the system. What is taken in just its size is a resizable buffer: V8 maps those
- * itself, without malloc, but takes longer to read and write them.
- */
+/** The memory of the system. */
 export const systemMemory: MemorySource = {
-  chunk: () => allocate(CHUNK_BYTES),
-  exactly: (sizeBytes) => allocate(sizeBytes, { maxByteLength: sizeBytes }),
+  chunk: allocateChunk,
+  exactly: mappedMemory,
   free: freeMemory,
 };
 
-function allocate(...parameters: [number, { maxByteLength: number }?]): ArrayBuffer | undefined {
+function allocateChunk(): ArrayBuffer | undefined {
   try {
-    return new ArrayBuffer(...parameters);
+    return new ArrayBuffer(CHUNK_BYTES);
   } catch {
     return undefined;
   }
