@@ -91,7 +91,7 @@ let sparePlaces: Int32Array | undefined;
 /** The operations of a batch: where in its body the values of their members are. */
 export class Operations implements MemberSink {
   readonly level = 2;
-  readonly body: Buffer;
+  /** The body. */
   readonly text: Text;
   readonly #valueBytesMax: number;
   /** The beginning and the end of each member of each operation, of those that it has. */
@@ -104,7 +104,6 @@ export class Operations implements MemberSink {
   #areTooMany = false;
 
   constructor(body: Buffer, valueBytesMax: number) {
-    this.body = body;
     this.text = new Text(body);
     this.#valueBytesMax = valueBytesMax;
     const room = Math.min(Math.ceil(body.length / OPERATION_BYTES_MIN), BATCH_OPERATIONS_MAX);
@@ -124,10 +123,10 @@ export class Operations implements MemberSink {
 
   member(nameStart: number, nameEnd: number, start: number, end: number, isPlain: boolean): void {
     if (this.#isOver) return;
-    const member = nameAt(this.body, nameStart, nameEnd, NAMES);
+    const member = nameAt(this.text.bytes, nameStart, nameEnd, NAMES);
     if (member < 0) {
       const shownEnd = Math.min(nameEnd - 1, nameStart + SHOWN_NAME_BYTES_MAX);
-      const name = this.body.toString('utf8', nameStart + 1, shownEnd);
+      const name = this.text.bytes.toString('utf8', nameStart + 1, shownEnd);
       this.#problem = `has a member that none has: ${name}`;
       return;
     }
@@ -144,7 +143,7 @@ export class Operations implements MemberSink {
 
   close(end: number): void {
     if (this.#isOver) return;
-    if (this.body[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
+    if (this.text.bytes[end - 1] !== CLOSING_BRACE) this.#problem = 'is not an object';
     else if (this.#count === BATCH_OPERATIONS_MAX) this.#areTooMany = true;
     else {
       this.#problem = this.#formProblem(this.#count);
@@ -175,7 +174,7 @@ export class Operations implements MemberSink {
       return 'has not exactly one of load, store, delete';
     }
     if (!isStore && (members & OF_STORE) !== 0) return 'has data or expire_time and is no store';
-    if (this.body[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
+    if (this.text.bytes[this.#places[this.#keyPlace(at)]!] !== QUOTE) {
       return 'has a key that is no string';
     }
     return isStore && !this.#has(at, DATA) ? 'is a store without data' : undefined;
@@ -209,7 +208,7 @@ export class Operations implements MemberSink {
     const condition = this.#condition(at);
     if (condition !== undefined && isFailure(condition)) return condition;
     const written = this.#range(at, POINTER);
-    const pointer = written && pointerOf(this.body, written);
+    const pointer = written && pointerOf(this.text.bytes, written);
     if (typeof pointer === 'object') return pointer;
     if (this.#has(at, LOAD)) return { action: 'load', key, condition, pointer };
     if (this.#has(at, STORE)) return this.#store(at, key, condition, pointer);
@@ -227,9 +226,9 @@ export class Operations implements MemberSink {
     if (end - start > this.#valueBytesMax) {
       return failure('VALUE_TOO_LARGE', `a value has at most ${this.#valueBytesMax} bytes`);
     }
-    const ttlNs = ttlOf(this.body, this.#range(at, EXPIRE_TIME));
+    const ttlNs = ttlOf(this.text.bytes, this.#range(at, EXPIRE_TIME));
     if (typeof ttlNs === 'object') return ttlNs;
-    const value = asKept({ bytes: this.body, start, end });
+    const value = asKept({ bytes: this.text.bytes, start, end });
     return pointer === undefined
       ? { action: 'store', key, value, ttlNs: ttlNs ?? 0n, condition }
       : { action: 'store', key, value, ttlNs, condition, pointer };
@@ -247,7 +246,7 @@ export class Operations implements MemberSink {
 
   #versions(at: number, member: number): Versions | null | undefined {
     const range = this.#range(at, member);
-    return range && versionsFrom(decode(this.body, range, VERSIONS_BYTES_MAX));
+    return range && versionsFrom(decode(this.text.bytes, range, VERSIONS_BYTES_MAX));
   }
 
   #key(at: number): Key | Failure {
@@ -257,9 +256,9 @@ export class Operations implements MemberSink {
     if (end - start <= WRITTEN_KEY_BYTES_MAX) {
       // Unescaped, the bytes of the text are those of the key.
       if ((this.#members[at]! & PLAIN_KEY) !== 0) {
-        return checkKey(this.body.toString('latin1', start + 1, end - 1) as Key);
+        return checkKey(this.text.bytes.toString('latin1', start + 1, end - 1) as Key);
       }
-      const text = decode(this.body, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
+      const text = decode(this.text.bytes, { start, end }, WRITTEN_KEY_BYTES_MAX) as string;
       const key = keyFromText(text);
       if (key !== undefined) return checkKey(key);
     }

@@ -20,42 +20,45 @@ export function partitionOf(key: Key, partitions: number): number {
 }
 
 /** As {@link partitionOf}, of the key in a range of bytes. */
-export function partitionOfRange(
-  bytes: DataView,
-  { start, end }: Range,
-  partitions: number,
-): number {
+export function partitionOfRange(bytes: DataView, key: Range, partitions: number): number {
+  const { start, end } = tagIn(bytes, key);
   let crc = 0;
   let at = start;
   for (; at + 4 <= end; at += 4) {
     const word = bytes.getInt32(at, true);
-    if (hasOpen(word)) return partitionOfTag(bytes, start, end, partitions);
     crc =
       CRC16_TABLE_3[(crc >> 8) ^ (word & 0xff)]! ^
       CRC16_TABLE_2[(crc & 0xff) ^ ((word >> 8) & 0xff)]! ^
       CRC16_TABLE_1[(word >> 16) & 0xff]! ^
       CRC16_TABLE[word >>> 24]!;
   }
-  for (; at < end; at++) {
-    const byte = bytes.getUint8(at);
-    if (byte === OPEN) return partitionOfTag(bytes, start, end, partitions);
-    crc = crcStep(crc, byte);
-  }
+  for (; at < end; at++) crc = crcStep(crc, bytes.getUint8(at));
   return crc % partitions;
 }
 
 const OPEN = 0x7b;
+const CLOSE = 0x7d;
 
-/** Whether one of the four bytes of a word is a `{`: only a byte of zero borrows from the bit above it. */
-function hasOpen(word: number): boolean {
-  const difference = word ^ 0x7b7b7b7b;
-  return ((difference - 0x01010101) & ~difference & 0x80808080) !== 0;
+/** Where the bytes of a key lie that count. */
+function tagIn(bytes: DataView, key: Range): Range {
+  const open = indexOf(bytes, OPEN, key.start, key.end);
+  if (open === key.end) return key;
+  const close = indexOf(bytes, CLOSE, open, key.end);
+  return close > open + 1 && close < key.end ? { start: open + 1, end: close } : key;
 }
 
-/** As {@link partitionOfRange}, of a key that has a `{`. */
-function partitionOfTag(bytes: DataView, start: number, end: number, partitions: number): number {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
-  return partitionOf(text.toString('latin1') as Key, partitions);
+/** Where a byte is first from `start` on; `end` if it is not before that. */
+function indexOf(bytes: DataView, byte: number, start: number, end: number): number {
+  let at = start;
+  while (at + 4 <= end && !hasByte(bytes.getInt32(at, true), byte)) at += 4;
+  while (at < end && bytes.getUint8(at) !== byte) at++;
+  return at;
+}
+
+/** Whether one of the four bytes of a word is this one: only a byte of zero borrows from the bit above it. */
+function hasByte(word: number, byte: number): boolean {
+  const difference = word ^ (byte * 0x01010101);
+  return ((difference - 0x01010101) & ~difference & 0x80808080) !== 0;
 }
 
 /** The CRC of each byte alone: polynomial 0x1021, most significant bit first, nothing inverted. */

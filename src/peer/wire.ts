@@ -2,7 +2,6 @@
 
 import { failure, isFailureCode } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import { isRequestId, parseTrace, traceText, type RequestNames } from '../base/request-names.ts';
 import { isNumber } from '../record/decimal.ts';
 import { checkPointer } from '../record/pointer.ts';
 import {
@@ -26,6 +25,7 @@ import {
 import { BOUNDS, isTtl, within, type Bound } from './bounds.ts';
 import type { FieldReader } from './fields.ts';
 import { ProtocolError, type FrameWriter } from './frame.ts';
+import { namesBytesMax, readNames, writeNames } from './names.ts';
 
 const ACTION_BY_CODE = new Map(
   Object.entries(ACTIONS).map(([action, { code }]) => [code as number, action as Action]),
@@ -78,10 +78,6 @@ export function requestBytesMax(request: Request): number {
         lengthOf(request.values)
       );
   }
-}
-
-function namesBytesMax(names: RequestNames | undefined): number {
-  return names === undefined ? 0 : 2 + names.request.length + traceText(names).length;
 }
 
 function lengthOf({ start, end }: ByteRange): number {
@@ -203,24 +199,6 @@ function readNameless(from: FieldReader, code: number): Request {
     case undefined:
       throw new ProtocolError('a request with an unknown action');
   }
-}
-
-function writeNames(to: FrameWriter, names: RequestNames): void {
-  to.u8(names.request.length);
-  to.latin1(names.request);
-  const trace = traceText(names);
-  to.u8(trace.length);
-  to.latin1(trace);
-}
-
-function readNames(from: FieldReader): RequestNames {
-  const request = from.latin1(within(BOUNDS.requestIdBytes, from.u8()));
-  if (!isRequestId(request)) throw new ProtocolError('a request id that is none');
-  const length = from.u8();
-  if (length === 0) return { request };
-  const trace = parseTrace(from.latin1(within(BOUNDS.traceBytes, length)));
-  if (trace === undefined) throw new ProtocolError('a trace that is none');
-  return { request, ...trace };
 }
 
 function readIncrement(from: FieldReader, key: Key): IncrementRequest {

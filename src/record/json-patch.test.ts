@@ -153,6 +153,19 @@ function oracle(value: unknown, operations: readonly Operation[]): unknown {
   }
 }
 
+/** Whether it moves an element into what stands in the same list: the oracle looks for that before it takes the element out. */
+function isBehindItsSource(operation: Operation): boolean {
+  if (operation.op !== 'move' || !/\/\d+$/.test(operation.from)) return false;
+  const list = operation.from.slice(0, operation.from.lastIndexOf('/') + 1);
+  return operation.path.startsWith(list) && operation.path.slice(list.length).includes('/');
+}
+
+test('what is moved has left its list before the target is looked for', () => {
+  const move = '{"op":"move","from":"/0","path":"/1/a"}';
+  expect(patched('[1,{},{}]', move)).toBe('[{},{"a":1}]');
+  expect(patched('[1,{}]', move)).toBe('TARGET_NOT_FOUND');
+});
+
 test('random patches make what rfc6902 makes of them', () => {
   let accepted = 0;
   fc.assert(
@@ -162,7 +175,8 @@ test('random patches make what rfc6902 makes of them', () => {
       const done = operations.filter((one) => {
         // The oracle cannot replace the whole document.
         const isRoot = one.path === '' && one.op !== 'test';
-        const result = isRoot ? 'KEY_NOT_FOUND' : patched(text, JSON.stringify(one));
+        const result =
+          isRoot || isBehindItsSource(one) ? 'KEY_NOT_FOUND' : patched(text, JSON.stringify(one));
         if (isFailureCode(result)) return false;
         text = result;
         return true;

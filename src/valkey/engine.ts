@@ -33,6 +33,7 @@ import { isForGood } from './faults.ts';
 import { Fleet, NOT_READY, type Answered, type Call, type FleetOptions } from './fleet.ts';
 import {
   decodeMeta,
+  hasHeader,
   encodeTtl,
   encodeVersion,
   readTime,
@@ -174,7 +175,9 @@ export class ValkeyEngine implements Engine {
       : this.#look(LOAD_IF, request, [this.#accessedAge, ...conditionArguments(condition)]));
     if (isFailure(answered)) return answered;
     if (answered.answer === null) return missing(request);
-    const { accessedAt, bytes } = loadedFrom(answered);
+    const loaded = loadedFrom(answered);
+    if (loaded === undefined) return NO_RECORD;
+    const { accessedAt, bytes } = loaded;
     const node = nodeOf(answered);
     const meta = decodeMeta(bytes, accessedAt);
     const broken = brokenCondition(condition, meta);
@@ -200,7 +203,9 @@ export class ValkeyEngine implements Engine {
     while (performance.now() - sinceMs < VALKEY_EDIT_PATIENCE_MS) {
       const read = await this.#look(LOAD, request, [NEVER_NOTED]);
       if (isFailure(read)) return read;
-      const bytes = read.answer === null ? undefined : loadedFrom(read).bytes;
+      const loaded = read.answer === null ? undefined : loadedFrom(read);
+      if (read.answer !== null && loaded === undefined) return NO_RECORD;
+      const bytes = loaded?.bytes;
       const before = bytes && decodeMeta(bytes);
       if (brokenCondition(request.condition, before)) return preconditionFailed(request, before);
       const value = bytes && { bytes, start: valueStart(bytes), end: bytes.length };
@@ -248,11 +253,13 @@ export class ValkeyEngine implements Engine {
   ): KeptReply {
     if (isFailure(answered)) return answered;
     const { answer } = answered;
-    const header = (isDone(answered) ? answer : (answer as [unknown])[0]) as Buffer;
-    const meta = header.length === 0 ? undefined : decodeMeta(header);
+    const header: unknown = isDone(answered) ? answer : (answer as [unknown])[0];
+    const meta = hasHeader(header) ? decodeMeta(header) : undefined;
+    // No bytes stand for no record.
+    const mayBeNone = !isDone(answered) || isRemoval(request);
+    const isNone = mayBeNone && Buffer.isBuffer(header) && header.length === 0;
+    if (meta === undefined && !isNone) return NO_OUTCOME;
     if (!isDone(answered)) return preconditionFailed(request, meta);
-    const isRemoval = request.action === 'delete' && request.pointer === undefined;
-    if (meta === undefined && !isRemoval) return NO_ANSWER;
     const { replicas = 0 } = request;
     if (answered.acknowledged < replicas) return notReplicated(answered, replicas);
     return { status: 'ok', node: nodeOf(answered), meta: meta ?? NO_META, value };
@@ -286,8 +293,9 @@ export class ValkeyEngine implements Engine {
   }
 }
 
-/** The failure of a write that was answered by bytes that no script of ours gives. */
-const NO_ANSWER = failure('OUTCOME_UNKNOWN', 'the server has answered, but not as the script does');
+/** The failures of requests that were answered by what no script of ours gives. */
+const NO_RECORD = failure('OWNER_UNAVAILABLE', 'the server has answered what is no record');
+const NO_OUTCOME = failure('OUTCOME_UNKNOWN', 'the server has answered what is no outcome');
 
 /** What is stored, and when. */
 interface Put {
@@ -299,14 +307,18 @@ interface Put {
 
 type WriteRequest = StoreRequest | DeleteRequest | ExpireRequest | EditRequest;
 
-/** The time of an access and the record: the script gives small ones in one piece. */
-function loadedFrom({ answer }: Answered): { accessedAt: number; bytes: Buffer } {
-  if (Array.isArray(answer)) {
-    const [accessed, bytes] = answer as [Buffer, Buffer];
-    return { accessedAt: readTime(accessed, 0), bytes };
-  }
-  const both = answer as Buffer;
-  return { accessedAt: readTime(both, 0), bytes: both.subarray(TIME_BYTES) };
+/** The time of an access and the record, which the script gives in one piece if it is small; undefined if it is neither. */
+function loadedFrom({ answer }: Answered): { accessedAt: number; bytes: Buffer } | undefined {
+  const [time, bytes]: unknown[] = Array.isArray(answer)
+    ? answer
+    : [answer, Buffer.isBuffer(answer) && answer.subarray(TIME_BYTES)];
+  if (!Buffer.isBuffer(time) || time.length < TIME_BYTES || !hasHeader(bytes)) return undefined;
+  return { accessedAt: readTime(time, 0), bytes };
+}
+
+/** Whether a request is to leave no record. */
+function isRemoval(request: WriteRequest): boolean {
+  return request.action === 'delete' && request.pointer === undefined;
 }
 
 /** Whether a write script has done what it was asked for; else it answers in a list what kept it from that. */

@@ -23,6 +23,7 @@ import type { Meta } from '../record/reply.ts';
 export const HEADER_BYTES = 42;
 export const LONG_HEADER_BYTES = 49;
 
+const SHORT = 254;
 const LONG = 253;
 
 const CREATED = 1;
@@ -37,6 +38,13 @@ export const TIME_BYTES = 7;
 const INDEX_BYTES = 6;
 export const SALT_BYTES = 5;
 const VERSION_BYTES = SALT + SALT_BYTES - CREATED;
+
+/** Whether these are bytes that begin with a whole header. */
+export function hasHeader(bytes: unknown): bytes is Buffer {
+  if (!Buffer.isBuffer(bytes)) return false;
+  if (bytes[0] === LONG) return bytes.length >= LONG_HEADER_BYTES;
+  return bytes[0] === SHORT && bytes.length >= HEADER_BYTES;
+}
 
 /** Where the value of a record begins. */
 export function valueStart(record: Buffer): number {

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,6 +27,24 @@ function runNode(
 ) {
   const all = ['-client-addr', '127.0.0.1:0', '-engine', 'valkey', '-valkey-addr', server.addr];
   return NodeProcess.run([...all, ...flags], env);
+}
+
+/** A server that says which version it is, and answers every script so. */
+async function fakeServer(version: string, answer: () => string): Promise<[Server, string]> {
+  const info = `# Server\r\nredis_version:${version}\r\nrole:master\r\n`;
+  const fake = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .on('data', (bytes) => {
+        for (const command of bytes.toString().split(/^\*/m).slice(1)) {
+          if (/\binfo\b/i.test(command)) socket.write(`$${info.length}\r\n${info}\r\n`);
+          else socket.write(/\bevalsha\b/i.test(command) ? answer() : '+OK\r\n');
+        }
+      });
+  });
+  fake.listen(0, '127.0.0.1');
+  await once(fake, 'listening');
+  return [fake, `127.0.0.1:${(fake.address() as AddressInfo).port}`];
 }
 
 /** Answers to a script that no server should give: wrong types, too short, an error, no protocol at all. */
@@ -109,28 +127,20 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
 
   test('no answer of a server ends the node: neither a command that fails nor bytes that mean nothing', async () => {
     let answer = '';
-    const odd = createServer((socket) => {
-      const info = '# Server\r\nredis_version:7.0.15\r\nrole:master\r\n';
-      socket
-        .on('error', () => {})
-        .on('data', (bytes) => {
-          for (const command of bytes.toString().split(/^\*/m).slice(1)) {
-            if (/\binfo\b/i.test(command)) socket.write(`$${info.length}\r\n${info}\r\n`);
-            else socket.write(/\bevalsha\b/i.test(command) ? answer : '+OK\r\n');
-          }
-        });
-    });
-    odd.listen(0, '127.0.0.1');
-    await once(odd, 'listening');
-    const addr = `127.0.0.1:${(odd.address() as AddressInfo).port}`;
+    const [odd, addr] = await fakeServer('7.0.15', () => answer);
     await using beside = await NodeProcess.start(['-engine', 'valkey', '-valkey-addr', addr]);
     for (answer of ODD_ANSWERS) {
       for (const request of [() => get(beside.url, 'k'), () => put(beside.url, 'k', '1')]) {
         await eventually(async () => {
           expect((await ask(beside.url, 'GET', '/readyz')).status).toBe(200);
         });
-        const { status } = await request();
+        const { status, json } = await request();
         expect({ answer, isFailed: status >= 404 }).toEqual({ answer, isFailed: true });
+        const isDefect = (json as { code: string }).code === 'INTERNAL_ERROR';
+        expect({ answer, isDefect: isDefect && !answer.startsWith('-') }).toEqual({
+          answer,
+          isDefect: false,
+        });
       }
     }
     expect((await ask(beside.url, 'GET', '/livez')).status).toBe(200);
@@ -182,20 +192,7 @@ needs('redis-server', 'openssl')('in front of Redis', () => {
   });
 
   test('a server older than 6.2 ends the start at once and is said to be one', async () => {
-    const old = createServer((socket) => {
-      const info = '# Server\r\nredis_version:6.0.16\r\nrole:master\r\n';
-      socket
-        .on('error', () => {})
-        .on('data', (bytes) => {
-          for (const command of bytes.toString().split(/^\*/m).slice(1)) {
-            const isInfo = /\binfo\b/i.test(command);
-            socket.write(isInfo ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n');
-          }
-        });
-    });
-    old.listen(0, '127.0.0.1');
-    await once(old, 'listening');
-    const addr = `127.0.0.1:${(old.address() as AddressInfo).port}`;
+    const [old, addr] = await fakeServer('6.0.16', () => '+OK\r\n');
     const ended = await runNode({ addr });
     expect(ended.code).toBe(1);
     old.close();

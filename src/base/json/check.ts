@@ -13,6 +13,12 @@ import type { Steps } from './scan.ts';
 /** Bytes between two pauses: half a millisecond, however many brackets they are. */
 const PIECE_BYTES = 32 * 1024;
 
+/**
+ * A piece of a longer text is read here: large bodies are in memory that V8 takes twice as long to read, and
+ * having read of that it would take longer with small ones, too.
+ */
+const scratch = Buffer.allocUnsafeSlow(PIECE_BYTES);
+
 /** Text that is valid JSON as a whole. */
 export interface Checked {
   /** Without the white space around it. */
@@ -44,7 +50,7 @@ export interface MemberSink {
 export function check(bytes: Uint8Array, names: readonly Uint8Array[]): Checked | Failure {
   const members = new NamedMembers(bytes, names);
   const machine = new Machine(bytes, members);
-  machine.run(bytes.length);
+  while (machine.run());
   return members.of(machine.outcome());
 }
 
@@ -60,9 +66,7 @@ export function* checkInPieces(
 /** As {@link checkInPieces}, for a sink; where it comes to a failure, what the sink was told means nothing. */
 export function* checkFor(bytes: Uint8Array, sink: MemberSink): Steps<Range | Failure> {
   const machine = new Machine(bytes, sink);
-  for (let until = PIECE_BYTES; machine.run(Math.min(until, bytes.length)); until += PIECE_BYTES) {
-    yield;
-  }
+  while (machine.run()) yield;
   return machine.outcome();
 }
 
@@ -153,9 +157,10 @@ class Machine {
     this.#level = sink.level;
   }
 
-  /** Goes on up to `until`; false when nothing is left. In locals and in one piece, for it is run for every byte. */
-  run(until: number): boolean {
-    const bytes = this.#bytes;
+  /** Goes on by a piece; false when nothing is left. In locals and in one loop, for it runs for every byte. */
+  run(): boolean {
+    const until = Math.min(this.#at + PIECE_BYTES, this.#bytes.length);
+    const [bytes, base] = this.#piece(until);
     const level = this.#level;
     let state = this.#state;
     let at = this.#at;
@@ -164,10 +169,12 @@ class Machine {
     let stringAt = this.#nameAt;
     let isPlain = this.#isPlain;
     reading: while (at < until) {
-      const next = TRANSITIONS[(state << 8) | bytes[at]!]!;
+      const next = TRANSITIONS[(state << 8) | bytes[at - base]!]!;
       if (next < FIRST_ACTION) {
         state = next;
         at++;
+        // The bulk of most texts.
+        if (state === STRING) at = skipPlain(bytes, at - base, until - base) + base;
         continue;
       }
       switch (next) {
@@ -176,8 +183,7 @@ class Machine {
           stringAt = next === START_NAME ? at : -1;
           isPlain = true;
           state = STRING;
-          // The bulk of most texts.
-          at = skipPlain(bytes, at + 1, until);
+          at = skipPlain(bytes, at + 1 - base, until - base) + base;
           continue;
         case START_ESCAPE:
           isPlain = false;
@@ -241,7 +247,14 @@ class Machine {
     this.#nameAt = stringAt;
     this.#isPlain = isPlain;
     if (at < until) this.#failure ??= this.#malformed(state, at);
-    return this.#failure === undefined && at < bytes.length;
+    return this.#failure === undefined && at < this.#bytes.length;
+  }
+
+  /** The bytes up to `until`, and the offset of the first of them. */
+  #piece(until: number): [bytes: Uint8Array, base: number] {
+    if (this.#bytes.length <= PIECE_BYTES) return [this.#bytes, 0];
+    scratch.set(this.#bytes.subarray(this.#at, until));
+    return [scratch, this.#at];
   }
 
   /** Where the whole lies, without the white space around it. */

@@ -24,6 +24,7 @@ export class PackedKey {
     return this.#length;
   }
 
+  /** The key as a string of its own. */
   get text(): Key {
     return this.#bytes.toString('latin1', 0, this.#length) as Key;
   }
