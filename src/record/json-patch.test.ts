@@ -154,10 +154,10 @@ function oracle(value: unknown, operations: readonly Operation[]): unknown {
 }
 
 /** Whether it moves an element into what stands in the same list: the oracle looks for that before it takes the element out. */
-function isBehindItsSource(operation: Operation): boolean {
-  if (operation.op !== 'move' || !/\/\d+$/.test(operation.from)) return false;
-  const list = operation.from.slice(0, operation.from.lastIndexOf('/') + 1);
-  return operation.path.startsWith(list) && operation.path.slice(list.length).includes('/');
+function isBehindItsSource(one: Operation): boolean {
+  if (one.op !== 'move' || !/\/\d+$/.test(one.from)) return false;
+  const list = one.from.slice(0, one.from.lastIndexOf('/') + 1);
+  return one.path.startsWith(list) && one.path.slice(list.length).includes('/');
 }
 
 test('what is moved has left its list before the target is looked for', () => {
