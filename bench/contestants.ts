@@ -30,13 +30,15 @@ const OTHERS: readonly { commands: readonly string[]; start: () => Promise<Conte
   { commands: ['etcd'], start: startEtcd },
 ];
 
-/** Starts all that can be started here; `absent` is told which commands are not installed. */
+/** Starts all that can be started here, but for `unfit` commands; `absent` is told which are not installed. */
 export async function* startContestants(
   absent: (command: string) => void,
+  unfit: readonly string[] = [],
 ): AsyncGenerator<Contestant, void> {
   yield startMemhashd();
   yield startBare();
   for (const { commands, start } of OTHERS) {
+    if (commands.some((command) => unfit.includes(command))) continue;
     const missing = commands.find((command) => !isInstalled(command));
     if (missing === undefined) yield start();
     else absent(missing);
