@@ -224,7 +224,8 @@ function invalid(why: string): Failure {
 
 const MOVED_CURSOR = invalid('its key has moved, or the owner has restarted');
 
-function decodeCursor(cursor: string): Position | undefined {
+/** The position that a cursor stands for; undefined if no page can have given it out. */
+export function decodeCursor(cursor: string): Position | undefined {
   const text = Buffer.from(cursor, 'base64url').toString();
   const [, id, rest] = /^([\da-f]+) (.+)$/s.exec(text) ?? [];
   const key = rest === undefined ? undefined : keyFromText(rest);
@@ -233,7 +234,7 @@ function decodeCursor(cursor: string): Position | undefined {
   return isExact ? { id, key } : undefined;
 }
 
-function encodeCursor({ id, key }: Position): string {
+export function encodeCursor({ id, key }: Position): string {
   return Buffer.from(`${id.slice(0, ID_CHARS)} ${key}`, 'latin1').toString('base64url');
 }
 

@@ -36,5 +36,7 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
 export function describeNetworkError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
-  return MEANINGS.get(code) ?? error.message;
+  // The message of OpenSSL names threads, functions and lines of its own source.
+  const own = 'reason' in error ? `TLS failed: ${String(error.reason)}` : error.message;
+  return MEANINGS.get(code) ?? own;
 }

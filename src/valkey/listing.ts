@@ -267,12 +267,12 @@ async function scan(
   return next;
 }
 
-function encodeCursor(key: Key): string {
+export function encodeCursor(key: Key): string {
   return Buffer.from(key, 'latin1').toString('base64url');
 }
 
 /** The key that a cursor stands at; null if it is none. */
-function decodeCursor(cursor: string): Key | null {
+export function decodeCursor(cursor: string): Key | null {
   const key = keyFromText(Buffer.from(cursor, 'base64url').toString());
   if (key === undefined || key === '' || key.length > KEY_BYTES_MAX) return null;
   return encodeCursor(key) === cursor && keyText(key) !== '' ? key : null;

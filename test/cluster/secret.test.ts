@@ -144,6 +144,60 @@ test('a handshake that was recorded is of no use when it is played again', async
   proxy.close();
 });
 
+/**
+ * Starts node 1, with a stranger in the place of the member that it wants to join: who has the connection that the
+ * node makes to it, and one of its own to the node.
+ */
+async function startAtStranger(
+  cluster: TestCluster,
+  files: Certificates,
+  answer: (dialled: Socket, own: Socket) => void,
+): Promise<[NodeProcess, Disposable]> {
+  const target = parseAddress(cluster.peer(1))!;
+  const stranger = createServer((dialled) => {
+    const own = connect(target);
+    for (const [one, other] of [
+      [dialled, own],
+      [own, dialled],
+    ] as const) {
+      one.on('error', () => {}).on('close', () => other.destroy());
+    }
+    answer(dialled, own);
+  }).listen(0, target.host);
+  await once(stranger, 'listening');
+  const { port } = stranger.address() as AddressInfo;
+  const flags = ['-join-retries', '1', ...secretFlags(files, 'secret', makeSecret())];
+  const node = cluster.start(1, [`${target.host}:${port}`], flags);
+  return [node, { [Symbol.dispose]: () => void stranger.close() }];
+}
+
+test('a stranger who says back what it hears is no member', async () => {
+  using files = new Certificates();
+  await using cluster = await TestCluster.of();
+  const [node, stranger] = await startAtStranger(
+    cluster,
+    files,
+    (dialled) => void dialled.pipe(dialled),
+  );
+  using _ = stranger;
+  expect((await node.exit).code).toBe(1);
+  expect(node.stderr).toContain('was not reached in 2 attempts: TLS failed: unexpected message\n');
+});
+
+test('a node that a stranger leads back to itself knows itself', async () => {
+  using files = new Certificates();
+  await using cluster = await TestCluster.of();
+  const [node, stranger] = await startAtStranger(
+    cluster,
+    files,
+    (dialled, own) => void dialled.pipe(own).pipe(dialled),
+  );
+  using _ = stranger;
+  await node.logged('the addresses of -join lead to nobody but this node');
+  expect(await cluster.view(1)).toMatchObject([{ state: 'self' }]);
+  expect((await cluster.ask(1, 'PUT', 'key', 1)).status).toBe(200);
+});
+
 test('SIGHUP: a new secret is used from the next connection on', async () => {
   using files = new Certificates();
   const [old, next] = [makeSecret(), makeSecret()];

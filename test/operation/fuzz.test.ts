@@ -1,14 +1,21 @@
 // Everything that reads what others wrote, fed with what nobody should write. A run is bounded and prints
 // its seed: MEMHASHD_SEED=… repeats it, MEMHASHD_FUZZ=10 makes it ten times as long.
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { makeToken, parseTokens } from '../../src/api/access.ts';
 import { parseWatch } from '../../src/api/watch-query.ts';
 import { parseDuration } from '../../src/base/duration.ts';
 import type { Key } from '../../src/base/key.ts';
+import { parseTrace, parseTraceparent, traceText } from '../../src/base/request-names.ts';
+import { decodeCursor, encodeCursor } from '../../src/cluster/listing.ts';
 import { decodePosition, encodePosition } from '../../src/cluster/position.ts';
-import { entryName, entryOf, readEntry } from '../../src/disk/format.ts';
+import { DataDirectory } from '../../src/disk/directory.ts';
+import { entryName, entryOf, FORMAT, readEntry } from '../../src/disk/format.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { parseAddress } from '../../src/net/address.ts';
 import { FieldReader } from '../../src/peer/fields.ts';
@@ -35,6 +42,10 @@ import {
 import { asKept, type Reply } from '../../src/record/reply.ts';
 import type { Request } from '../../src/record/request.ts';
 import type { WatchPage } from '../../src/record/watch.ts';
+import {
+  decodeCursor as decodeValkeyCursor,
+  encodeCursor as encodeValkeyCursor,
+} from '../../src/valkey/listing.ts';
 import { apiOver } from '../support/api.ts';
 import { sendTo } from '../support/exchange.ts';
 import { fakeHello } from '../support/fake-peer.ts';
@@ -141,12 +152,19 @@ const meta = { index: 7, ttlNs: 1_000_000_000n, accessedAt: 1, createdAt: 2, upd
 const node = { id: 'id', addr: 'a:1' };
 const tags = { ifMatch: ['a', 'b'], ifNoneMatch: '*' as const };
 
+const NAMES = {
+  request: 'a:1',
+  trace: '4bf92f3577b34da6a3ce929d0e0e4736',
+  span: '00f067aa0ba902b7',
+};
+
 const requests: Request[] = [
   { action: 'load', key, condition: tags },
   { action: 'store', key, value: bytesOf('{"a":[1,2]}'), ttlNs: 5n, condition: undefined },
   { action: 'delete', key },
   { action: 'index', key, index: 3 },
   { action: 'item', key, item: 'name' },
+  { action: 'index', key, index: 3, names: NAMES },
 ];
 
 const replies: Reply[] = [
@@ -269,7 +287,31 @@ parsers.push(
     (bytes) => {
       const text = bytes.toString();
       const places = decodePosition(text);
-      if (places !== undefined && encodePosition(places) !== text) throw new Error(text);
+      if (places !== undefined && encodePosition(places) !== text) throw new TypeError(text);
+    },
+  ],
+  [
+    'cursors of lists',
+    [`0f28f387 ${key}`, `0f28f387 \u{1f600}`, key].map((text) =>
+      Buffer.from(Buffer.from(text).toString('base64url')),
+    ),
+    (bytes) => {
+      const text = bytes.toString();
+      const position = decodeCursor(text);
+      if (position !== undefined && encodeCursor(position) !== text) throw new TypeError(text);
+      const after = decodeValkeyCursor(text);
+      if (after !== null && encodeValkeyCursor(after) !== text) throw new TypeError(text);
+    },
+  ],
+  [
+    'traces of requests',
+    [`00-${NAMES.trace}-${NAMES.span}-01`, `cc-${NAMES.trace}-${NAMES.span}-01-later`].map((text) =>
+      Buffer.from(text),
+    ),
+    (bytes) => {
+      const names = { request: 'a', ...parseTraceparent(bytes.toString('latin1')) };
+      const { trace, span } = parseTrace(traceText(names)) ?? {};
+      if (trace !== names.trace || span !== names.span) throw new TypeError(traceText(names));
     },
   ],
   [
@@ -297,6 +339,29 @@ parsers.push(
 
 test.each(parsers)('%s: whatever comes is read or refused', (name, samples, read) => {
   expect(() => fuzz(name, samples, read)).not.toThrow();
+});
+
+test('what a data directory says of itself: whatever it is, it is taken or refused in a line', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'memhashd-fuzz-'));
+  const made = { partitions: 16, id: randomUUID(), hashKey: [1, 2] } as const;
+  const sample = JSON.stringify({ format: FORMAT, ...made, topology: { epoch: 1, members: [] } });
+  const mutator = new Mutator(seededRandom('directories'));
+  try {
+    for (let round = 0; round < ROUNDS / 8; round++) {
+      const bytes = mutator.bytes([Buffer.from(sample)]);
+      writeFileSync(join(path, 'node.json'), bytes);
+      // There are no records beside it, so it is never opened; nor is a new one made in its place.
+      const error: unknown = await DataDirectory.open(path, made).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect({ error: String(error), bytes: bytes.toString() }).toMatchObject({
+        error: expect.stringMatching(new RegExp(`^Error: ${path} [^\n]+$`)),
+      });
+      expect(readdirSync(path)).toEqual(['node.json']);
+    }
+  } finally {
+    rmSync(path, { recursive: true });
+  }
 });
 
 const TARGETS = [
