@@ -278,7 +278,10 @@ export const MIGRATION_BYTES_PER_SECOND_MIN = 64 * KIB;
  * Bytes of copies that a stream of records has under way before all of them are applied. A write that is
  * mirrored waits behind them, and behind those of all other old owners.
  */
-export const STREAM_ROUND_BYTES = 64 * KIB;
+export const STREAM_ROUND_BYTES_MAX = 64 * KIB;
+
+/** The first rounds are small, and those after one that took long: programs and machines have to warm up. */
+export const STREAM_ROUND_BYTES_MIN = 2 * KIB;
 
 /** Longest rest after such a round. */
 export const STREAM_REST_MAX_MS = 100;

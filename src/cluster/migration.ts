@@ -39,6 +39,10 @@ export interface MigrationOptions {
   readonly happen: (event: HandoverEvent) => void;
 }
 
+/** What has moved away is dropped for about so long at a time, and then rested so many times as long. */
+const DROP_ROUND_MS = 1;
+const RESTS_PER_DROP = 4;
+
 /** What one handover moves from and to this node. */
 interface Move {
   readonly plan: Plan;
@@ -284,12 +288,18 @@ export class Migration implements Sink, Moves {
     return this.#dropped;
   }
 
+  /** Nobody waits for it: after each piece there is a rest, in which requests have the machine. */
   async #dropAll(partitions: readonly number[]): Promise<void> {
-    const { scheduler, store } = this.#options;
+    const { scheduler, store, timers } = this.#options;
     const lane = scheduler.enterUpkeep();
+    let startMs = timers.nowMs();
     for (const partition of partitions) {
       if (store.transfer.count(partition) === 0) continue;
       for (const _ of store.transfer.drop(partition)) await lane.share();
+      const tookMs = timers.nowMs() - startMs;
+      if (tookMs < DROP_ROUND_MS) continue;
+      await new Promise<void>((resolve) => void timers.after(tookMs * RESTS_PER_DROP, resolve));
+      startMs = timers.nowMs();
     }
   }
 }

@@ -6,6 +6,20 @@ import { clusterNumber, type Fence } from '../peer/fence.ts';
 import { placePartitions } from './placement.ts';
 import type { TopologyFacts } from './told.ts';
 
+/** What was placed last: a change of members places those before it and those after it several times. */
+const placed = new Map<string, Uint16Array>();
+const PLACED_MAX = 4;
+
+function ownersAmong(members: readonly string[], partitions: number): Uint16Array {
+  const name = `${partitions} ${members.join(' ')}`;
+  const owners = placed.get(name) ?? placePartitions(members, partitions);
+  placed.delete(name);
+  placed.set(name, owners);
+  const [oldest] = placed.keys();
+  if (placed.size > PLACED_MAX) placed.delete(oldest!);
+  return owners;
+}
+
 /** An immutable value: the same facts give every node the same owners. */
 export class Topology implements Fence {
   readonly facts: TopologyFacts;
@@ -25,8 +39,8 @@ export class Topology implements Fence {
     this.cluster = clusterNumber(clusterId);
     this.epoch = epoch;
     this.members = members;
-    this.#owners = placePartitions(members, partitions);
-    this.#former = before.length === 0 ? undefined : placePartitions(before, partitions);
+    this.#owners = ownersAmong(members, partitions);
+    this.#former = before.length === 0 ? undefined : ownersAmong(before, partitions);
     const shares = members.map(() => 0);
     for (const owner of this.#owners) shares[owner]!++;
     this.shares = shares;
@@ -66,9 +80,11 @@ export class Topology implements Fence {
   /** The partitions that move from one member to another with this topology, by new owner. */
   movesFrom(address: string): Map<string, number[]> {
     const moves = new Map<string, number[]>();
+    const [giver, kept] = [this.facts.before.indexOf(address), this.members.indexOf(address)];
     for (let partition = 0; partition < this.partitions; partition++) {
-      if (this.giverOf(partition) !== address) continue;
-      const taker = this.members[this.ownerOf(partition)]!;
+      const owner = this.ownerOf(partition);
+      if (this.#former?.[partition] !== giver || owner === kept) continue;
+      const taker = this.members[owner]!;
       const moving = moves.get(taker);
       if (moving === undefined) moves.set(taker, [partition]);
       else moving.push(partition);

@@ -3,7 +3,8 @@
 import { Deferred } from '../base/deferred.ts';
 import {
   STREAM_REST_MAX_MS,
-  STREAM_ROUND_BYTES,
+  STREAM_ROUND_BYTES_MAX,
+  STREAM_ROUND_BYTES_MIN,
   STREAM_UNAPPLIED_BYTES_MAX,
 } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
@@ -32,7 +33,10 @@ export interface StreamTarget {
 }
 
 /** How many times as long as a round of copies the rest after it is. */
-const RESTS_PER_ROUND = 3;
+const RESTS_PER_ROUND = 7;
+
+/** A round that took longer is followed by one of half its size, another by one of twice that. */
+const ROUND_MS = 5;
 
 /** A piece that is not known to be applied. */
 interface Unapplied {
@@ -58,6 +62,7 @@ export class RecordStream implements ChannelUser {
   readonly #opened = new Deferred();
   /** Copies are sent in rounds: how much of this one is sent, since when, and what tells that it is applied. */
   #roundBytes = 0;
+  #roundBytesMax = STREAM_ROUND_BYTES_MIN;
   #roundStartMs: number;
   #roundEnd = new Deferred();
 
@@ -84,7 +89,7 @@ export class RecordStream implements ChannelUser {
   room(): boolean | Promise<boolean> {
     if (this.#isClosed) return false;
     if (!this.#isOpen) return this.#opened.promise.then(() => this.room());
-    if (this.#roundBytes >= STREAM_ROUND_BYTES) return this.#nextRound();
+    if (this.#roundBytes >= this.#roundBytesMax) return this.#nextRound();
     const waitMs = this.#options.rate.waitMs();
     if (waitMs === 0) return true;
     this.#roundStartMs += waitMs;
@@ -98,6 +103,8 @@ export class RecordStream implements ChannelUser {
     const tookMs = this.#timers.nowMs() - this.#roundStartMs;
     const restMs = Math.min(Math.max(tookMs, 0) * RESTS_PER_ROUND, STREAM_REST_MAX_MS);
     this.#roundBytes = 0;
+    const size = this.#roundBytesMax * (tookMs > ROUND_MS ? 0.5 : 2);
+    this.#roundBytesMax = Math.min(Math.max(size, STREAM_ROUND_BYTES_MIN), STREAM_ROUND_BYTES_MAX);
     this.#roundStartMs = this.#timers.nowMs() + restMs;
     return await this.#rest(restMs);
   }
@@ -122,7 +129,7 @@ export class RecordStream implements ChannelUser {
     const bytes = pieceBytesMax(piece);
     this.#options.rate.spend(bytes);
     this.#roundBytes += bytes;
-    const isLast = this.#roundBytes >= STREAM_ROUND_BYTES;
+    const isLast = this.#roundBytes >= this.#roundBytesMax;
     this.#unapplied.push({ bytes, done: isLast ? () => this.#roundEnd.resolve() : undefined });
   }
 
