@@ -179,6 +179,26 @@ test('a node that stands still while it joins is given up, and gets in when it g
   expect((await overview(cluster, 1)).last).toMatchObject({ kind: 'join', outcome: 'done' });
 }, 120_000);
 
+test('an old owner that stands still while a node joins costs its own keys, for as long as it does', async () => {
+  const random = seededRandom('a pause of an old owner');
+  await using cluster = await TestCluster.form(2, ['-migration-rate', '64kib']);
+  await storeBallast(cluster);
+  // Of the other one, for this one answers nobody meanwhile.
+  const clients = new Clients(cluster, [1], random, ['OWNER_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+  const change = async (): Promise<void> => {
+    const third = cluster.start(3, cluster.peers(2));
+    for (const node of [cluster.node(2), third]) await node.logged('a handover was agreed to');
+    await clients.answered(Math.floor(random() * 100));
+    cluster.node(2).signal('SIGSTOP');
+    await cluster.node(1).logged('a peer is down', { peer: cluster.peer(2) });
+    await clients.answered(100);
+    cluster.node(2).signal('SIGCONT');
+    await settled(cluster, [1, 2, 3]);
+  };
+  checkHistory(await clients.during(change()));
+  expect((await overview(cluster, 2)).last).toMatchObject({ kind: 'join', outcome: 'done' });
+}, 120_000);
+
 const CUTS = [
   // Between an old owner and the new one, in one direction; and back.
   [[1, 3]],
