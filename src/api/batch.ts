@@ -46,6 +46,7 @@ async function answerBatch(visit: Visit, wish: Wish, body: Buffer): Promise<void
   if (isFailure(operations)) return sendFailure(exchange, operations);
   const lane = options.scheduler.enter('client', isGone);
   if (isFailure(lane)) return sendFailure(exchange, lane);
+  options.metrics?.onBatch(operations.count);
   const results = new BatchResults(exchange, wish);
   try {
     await new BatchRun(visit, wish, operations, results).run(lane);

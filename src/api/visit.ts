@@ -21,10 +21,12 @@ export interface HealthCheck {
   readonly problem: string | undefined;
 }
 
-/** The present values of all metrics, as text of the given type. */
+/** The present values of all metrics, as text of the given type, and what the API counts for them. */
 interface Metrics {
   readonly contentType: string;
   render(): Promise<string>;
+  /** A batch of so many operations is about to be done. */
+  onBatch(operations: number): void;
 }
 
 /** What the API works with. */

@@ -1,6 +1,6 @@
 /** A data directory: what kind of node it belongs to, and the LevelDB with the node's records. */
 
-import { mkdir, open, readdir, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClassicLevel } from 'classic-level';
 
@@ -84,6 +84,16 @@ export class DataDirectory {
   /** Where the files of LevelDB are. */
   get recordsPath(): string {
     return join(this.path, RECORDS);
+  }
+
+  /** What the files of the LevelDB take, in bytes. */
+  async bytes(): Promise<number> {
+    const names = await readdir(this.recordsPath);
+    const sizes = await Promise.all(
+      // LevelDB removes files at any time.
+      names.map((name) => stat(join(this.recordsPath, name)).catch(() => ({ size: 0 }))),
+    );
+    return sizes.reduce((sum, { size }) => sum + size, 0);
   }
 
   /** Remembers what the cluster wants to be remembered; it is on disk when this resolves. */

@@ -25,7 +25,7 @@ interface Plan {
 
 /** Makes what answers the requests of clients. */
 export function assemble({ config, log, access, backend, scheduler, closing }: Plan): Application {
-  const { engine, stats, linkStats, changeStats, diskStats, watchers } = backend;
+  const { engine, stats, linkStats, changeStats, diskStats, diskBytes, watchers } = backend;
   const members = () => {
     const found = engine.members();
     return isFailure(found) ? [] : found;
@@ -35,7 +35,7 @@ export function assemble({ config, log, access, backend, scheduler, closing }: P
   if (linkStats !== undefined) metrics.addLinks(linkStats);
   if (watchers !== undefined) metrics.addWatchers(watchers);
   if (changeStats !== undefined) metrics.addChange(changeStats);
-  if (diskStats !== undefined) metrics.addDisk(diskStats);
+  if (diskStats !== undefined && diskBytes !== undefined) metrics.addDisk(diskStats, diskBytes);
   const api = new Api({
     engine,
     scheduler,

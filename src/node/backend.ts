@@ -24,6 +24,8 @@ export interface Backend {
   readonly changeStats?: () => ChangeStats;
   /** What waits to be written to its disk, if it has one. */
   readonly diskStats?: (() => JournalStats) | undefined;
+  /** What its records take there. */
+  readonly diskBytes?: (() => Promise<number>) | undefined;
   /** What the log says of it. */
   readonly facts: object;
   /** Where others reach this node, when its address for clients is every interface. */

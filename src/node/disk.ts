@@ -65,6 +65,11 @@ export class Disk {
     return this.#journal.stats();
   }
 
+  /** What the records take on disk, the journal and what is to be compacted included. */
+  bytes(): Promise<number> {
+    return this.#directory.bytes();
+  }
+
   get identity(): Identity {
     return this.#directory.identity;
   }

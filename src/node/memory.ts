@@ -79,6 +79,7 @@ export async function openMemory(setting: Setting): Promise<Backend> {
     watchers: () => cluster.watchers(),
     changeStats: () => cluster.changeStats(),
     diskStats: disk && (() => disk.stats()),
+    diskBytes: disk && (() => disk.bytes()),
     gone: gone.promise,
     leave() {
       isLeaving = true;

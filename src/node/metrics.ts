@@ -22,6 +22,7 @@ export class NodeMetrics {
   readonly #registry = new Registry();
   readonly #times = new RequestTimes('memhashd_http_request_seconds');
   readonly #refused: Counter;
+  readonly #batchOperations: Counter;
 
   constructor(members: () => readonly MemberFacts[], version: string) {
     const registers = [this.#registry];
@@ -31,6 +32,11 @@ export class NodeMetrics {
       name: 'memhashd_http_refused_total',
       help: 'Bytes on the client port that were no proper request, by the code of the answer.',
       labelNames: ['code'],
+      registers,
+    });
+    this.#batchOperations = new Counter({
+      name: 'memhashd_batch_operations_total',
+      help: 'Operations of batches; the batches themselves are requests by their route.',
       registers,
     });
     this.#addCluster(members, version);
@@ -51,6 +57,10 @@ export class NodeMetrics {
 
   onRefused({ code }: Failure): void {
     this.#refused.inc({ code });
+  }
+
+  onBatch(operations: number): void {
+    this.#batchOperations.inc(operations);
   }
 
   /** Our own histogram, in the shape of those of prom-client. */
@@ -156,8 +166,9 @@ export class NodeMetrics {
     this.#gauge('change_copied_bytes', 'Those that are copied.', () => change().bytesDone);
   }
 
-  /** Adds what waits to be written to the disk of this node. */
-  addDisk(disk: () => JournalStats): void {
+  /** Adds what is on the disk of this node, `bytes`, and what waits to be written there. */
+  addDisk(disk: () => JournalStats, bytes: () => Promise<number>): void {
+    this.#gauge('disk_bytes', 'Files that the records of this node are kept in.', bytes);
     this.#gauge('disk_failed', 'Whether the disk fails, so that nothing can be changed.', () =>
       disk().isFailed ? 1 : 0,
     );
@@ -201,13 +212,13 @@ export class NodeMetrics {
     for (const gauge of [peers, build]) this.#registry.registerMetric(gauge);
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  #gauge(name: string, help: string, read: () => number | Promise<number>): void {
     const gauge = new Gauge({
       name: `memhashd_${name}`,
       help,
       registers: [],
-      collect() {
-        this.set(read());
+      async collect() {
+        this.set(await read());
       },
     });
     this.#registry.registerMetric(gauge);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { ask, get, put } from '../support/client.ts';
+import { ask, get, put, type Answer } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { NodeProcess } from '../support/node-process.ts';
 import { TestCluster } from '../support/test-cluster.ts';
@@ -70,8 +70,21 @@ test('records, bytes, members', async () => {
 
 test('changes are written to the disk in batches', async () => {
   await eventually(async () => {
-    expect((await scrape()).get('memhashd_disk_batches_total')).toBeGreaterThan(0);
+    const values = await scrape();
+    expect(values.get('memhashd_disk_batches_total')).toBeGreaterThan(0);
+    expect(values.get('memhashd_disk_bytes')).toBeGreaterThan(0);
   });
+});
+
+function postBatch(operations: unknown): Promise<Answer> {
+  const headers = { 'Content-Type': 'application/json' };
+  return ask(node.url, 'POST', '/v1/batch', { headers, body: JSON.stringify(operations) });
+}
+
+test('operations of batches are counted, those of a batch that is refused are not', async () => {
+  expect((await postBatch([{ load: 'a' }, { load: 'b' }, { delete: 'c' }])).status).toBe(200);
+  expect((await postBatch([{ load: 'a' }, { lode: 'b' }])).status).toBe(400);
+  expect((await scrape()).get('memhashd_batch_operations_total')).toBe(3);
 });
 
 /** The names of the metrics that a node shows, histograms by their own. */
