@@ -33,7 +33,7 @@ export interface StreamTarget {
 }
 
 /** How many times as long as a round of copies the rest after it is. */
-const RESTS_PER_ROUND = 7;
+const RESTS_PER_ROUND = 12;
 
 /** A round that took longer is followed by one of half its size, another by one of twice that. */
 const ROUND_MS = 5;
