@@ -283,7 +283,7 @@ export const STREAM_ROUND_BYTES_MAX = 64 * KIB;
 /** The first rounds are small, and those after one that took long: programs and machines have to warm up. */
 export const STREAM_ROUND_BYTES_MIN = 2 * KIB;
 
-/** Longest rest after such a round. */
+/** Longest rest after such a round, and while what has moved away is dropped. */
 export const STREAM_REST_MAX_MS = 100;
 
 /** Bytes of copies and mirrors that a receiver has not applied; past it the stream is given up. */

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { Deferred } from '../base/deferred.ts';
 import { failure, type Failure } from '../base/errors.ts';
 import type { Key } from '../base/key.ts';
-import { MIRROR_WAIT_MS, MOVE_WAIT_MS } from '../base/limits.ts';
+import { MIRROR_WAIT_MS, MOVE_WAIT_MS, STREAM_REST_MAX_MS } from '../base/limits.ts';
 import { partitionOf } from '../base/partition.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Timers } from '../base/timers.ts';
@@ -288,7 +288,7 @@ export class Migration implements Sink, Moves {
     return this.#dropped;
   }
 
-  /** Nobody waits for it: after each piece there is a rest, in which requests have the machine. */
+  /** Only what comes again to the same partitions waits for it: requests have the machine in its rests. */
   async #dropAll(partitions: readonly number[]): Promise<void> {
     const { scheduler, store, timers } = this.#options;
     const lane = scheduler.enterUpkeep();
@@ -298,7 +298,8 @@ export class Migration implements Sink, Moves {
       for (const _ of store.transfer.drop(partition)) await lane.share();
       const tookMs = timers.nowMs() - startMs;
       if (tookMs < DROP_ROUND_MS) continue;
-      await new Promise<void>((resolve) => void timers.after(tookMs * RESTS_PER_DROP, resolve));
+      const restMs = Math.min(tookMs * RESTS_PER_DROP, STREAM_REST_MAX_MS);
+      await new Promise<void>((resolve) => void timers.after(restMs, resolve));
       startMs = timers.nowMs();
     }
   }

@@ -1,4 +1,5 @@
 // The oldest version that the engine works with: what is asked of a server stands in 6.2 already.
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import * as list from '../../src/valkey/scripts/list.ts';
@@ -106,19 +107,22 @@ needs('redis-server')('of a server of 6.2', () => {
   test('a node asks what it has', async () => {
     await using single = await ValkeyServer.start();
     const asked: Words[] = [];
+    const monitors: Redis[] = [];
+    for (const server of [...cluster.servers, single]) {
+      const monitor = await server.client.monitor();
+      monitors.push(monitor);
+      monitor.on('monitor', (_time: string, words: string[], source: string) => {
+        if (source !== 'lua') asked.push(words);
+      });
+    }
     for (const seeds of [cluster.seeds, ['-valkey-addr', single.addr]]) {
-      for (const server of [...cluster.servers, single]) {
-        const monitor = await server.client.monitor();
-        monitor.on('monitor', (_time: string, words: string[], source: string) => {
-          if (source !== 'lua') asked.push(words);
-        });
-      }
       await using node = await NodeProcess.start(['-engine', 'valkey', ...seeds]);
       for (const target of ['/v1/keys', '/v1/nodes']) await ask(node.url, 'GET', target);
       const stored = await put(node.url, 'a', '1', { expireTime: '1h' });
       expect(stored.status).toBe(200);
       await ask(node.url, 'DELETE', `${pathOf('a')}?replicas=1`);
     }
+    for (const monitor of monitors) monitor.disconnect();
     const names = new Set(asked.map(([name]) => name!.toLowerCase()));
     for (const name of ['info', 'cluster', 'evalsha', 'script', 'wait', 'scan']) {
       expect(names).toContain(name);
